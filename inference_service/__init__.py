@@ -1,0 +1,1 @@
+"""inference_service: transcribes audio with exported models."""

@@ -1,0 +1,121 @@
+"""A service's settings: one frozen dataclass, read from the command line and the environment.
+
+Every field of a configuration has `metadata={"help": …}`. The field `batch_seconds` of the inference
+service is the option `--batch-seconds` and the variable `THANOSQL_INFERENCE_BATCH_SECONDS`; the
+fields of `ServiceConfig` are read as `THANOSQL_…` too, for all services at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+PREFIX = "THANOSQL"
+
+C = TypeVar("C", bound="ServiceConfig")
+
+
+def setting(default: Any, help: str) -> Any:
+    """A field of a configuration, with the sentence that `--help` shows."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceConfig:
+    """What every service needs to know."""
+
+    service: ClassVar[str]
+    """Name of the service: "catalog"."""
+
+    host: str = setting("127.0.0.1", "address to listen on")
+    port: int = setting(0, "port to listen on; 0: chosen by the system")
+    token: str = setting("", "secret that callers must send; empty: none is asked for")
+    grace: float = setting(10.0, "seconds that running calls may take after SIGTERM")
+    log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+    workspace: Path = setting(Path(), "folder that the paths in statements are relative to")
+    state: Path = setting(Path(".thanosql"), "folder for metadata, tables, models and jobs")
+
+    @property
+    def models(self) -> Path:
+        """The model store."""
+        return self.state / "models"
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> Self:
+        """Reads the environment; `given` values win.
+
+        Raises:
+            ValueError: a variable's value is not of its field's type; the message names it.
+        """
+        types_of = typing.get_type_hints(cls)
+        values = dict(given)
+        for each in _settings(cls):
+            for variable in reversed(variables(cls, each.name)):
+                if each.name not in given and environment.get(variable):
+                    try:
+                        values[each.name] = _parse(types_of[each.name], environment[variable])
+                    except ValueError as error:
+                        raise ValueError(f"{variable}={environment[variable]!r}: {error}") from error
+        return cls(**values)
+
+
+def variables(config: type[ServiceConfig], name: str) -> tuple[str, ...]:
+    """The environment variables that a setting is read from; the first that is set wins."""
+    own = f"{PREFIX}_{config.service.upper()}_{name.upper()}"
+    shared = name in {f.name for f in fields(ServiceConfig)} and name != "port"
+    return (own, f"{PREFIX}_{name.upper()}") if shared else (own,)
+
+
+def parse_arguments(config: type[C], arguments: Sequence[str] | None, program: str) -> C:
+    """A configuration from the command line, then the environment, then the defaults."""
+    types_of = typing.get_type_hints(config)
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=(config.__doc__ or "").strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    for each in _settings(config):
+        variable = " or ".join(variables(config, each.name))
+        default = "" if each.default in ("", None, MISSING) else f" (default: {each.default})"
+        options: dict[str, Any] = {"help": f"{each.metadata['help']}{default} [{variable}]"}
+        if types_of[each.name] is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        else:
+            kind = types_of[each.name]
+            options["type"] = lambda text, kind=kind: _parse(kind, text)
+            options["metavar"] = _plain(kind).__name__.upper()
+        parser.add_argument("--" + each.name.replace("_", "-"), **options)
+    given = vars(parser.parse_args(arguments))
+    try:
+        return config.from_env(**given)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def _settings(config: type[ServiceConfig]) -> list[Field[Any]]:
+    return [each for each in fields(config) if "help" in each.metadata]
+
+
+def _plain(kind: Any) -> Any:
+    """`int` for `int | None`."""
+    if isinstance(kind, types.UnionType):
+        (kind,) = (each for each in kind.__args__ if each is not type(None))
+    return kind
+
+
+def _parse(kind: Any, text: str) -> Any:
+    kind = _plain(kind)
+    if kind is bool:
+        if text.lower() in ("1", "true", "yes", "on"):
+            return True
+        if text.lower() in ("0", "false", "no", "off"):
+            return False
+        raise ValueError("give true or false")
+    return kind(text)

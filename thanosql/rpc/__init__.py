@@ -1,0 +1,1 @@
+"""How this product speaks gRPC: channels, servers, statuses."""

@@ -1,0 +1,360 @@
+"""The values that services, clients and the SDK exchange, as plain frozen data.
+
+Each class mirrors the message of the same name in `protos/thanosql/v1/`, field by field;
+`thanosql.convert` translates between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class IfExists(StrEnum):
+    """What becomes of a table or model whose name is taken."""
+
+    FAIL = "fail"
+    REPLACE = "replace"
+    APPEND = "append"
+
+
+class Severity(StrEnum):
+    """How much a notice matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+
+
+class ModelState(StrEnum):
+    """Whether a model's files stand in the model store."""
+
+    PENDING = "pending"
+    READY = "ready"
+
+
+class JobKind(StrEnum):
+    """What a job does: fine-tune a model, or export a base model as it is."""
+
+    BUILD = "build"
+    EXPORT = "export"
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class BaseModelSource(StrEnum):
+    """Where the files of a base model come from."""
+
+    HUB = "hub"
+    CACHED = "cached"
+    BUNDLED = "bundled"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence for the user that is not an error."""
+
+    text: str
+    severity: Severity = Severity.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a piece of work is: `done` of `total` `unit`s, at `rate` units per second."""
+
+    phase: str
+    done: float = 0.0
+    total: float = 0.0
+    """0 where it is not known."""
+    unit: str = ""
+    rate: float = 0.0
+    seconds_left: float | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """Named figures of the moment: loss, wer, learning_rate, audio_seconds_per_second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a result: one self-contained Arrow IPC stream (schema and one record batch)."""
+
+    ipc: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table, with PostgreSQL's name of its type."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A user's table."""
+
+    name: str
+    columns: tuple[Column, ...] = ()
+    rows: int = 0
+    updated_at: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version of a model."""
+
+    name: str
+    version: int
+    class_name: str
+    """What stood after USING: Wav2Vec2En."""
+    base: str
+    """The checkpoint it was made from, with its revision."""
+    state: ModelState = ModelState.READY
+    wer: float | None = None
+    """Word error rate on the held-out rows, as a fraction."""
+    cer: float | None = None
+    updated_at: datetime = EPOCH
+    report: str = "{}"
+    """The training report, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every table and the newest version of every model, as of one moment."""
+
+    tables: tuple[Table, ...] = ()
+    models: tuple[Model, ...] = ()
+    sql_dialect: str = "duckdb"
+    """sqlglot's name of the SQL that the table store speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyTableResult:
+    """The end of a COPY."""
+
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """What a name after USING stands for here and now."""
+
+    name: str
+    checkpoint: str
+    """Hugging Face repository id, or folder."""
+    revision: str = ""
+    language: str = ""
+    source: BaseModelSource = BaseModelSource.HUB
+    description: str = ""
+    fallback_notice: str = ""
+    """Not empty where another checkpoint than the one asked for is used: which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a training or export job is to do."""
+
+    kind: JobKind
+    model: str
+    base: str
+    """What stood after USING: a base model's name, a repository id or a folder."""
+    epochs: int = 5
+    batch_size: int = 16
+    """Upper bound of rows in a training batch."""
+    learning_rate: float | None = None
+    """None: by the recipe, from the amount of data."""
+    eval_fraction: float | None = None
+    """None: 0.1 from 50 rows up, else 0."""
+    seed: int = 0
+    early_stopping: bool = False
+    statement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A training or export job, as the catalog knows it."""
+
+    id: str
+    spec: JobSpec
+    state: JobState = JobState.QUEUED
+    owner: str = ""
+    lease_expires_at: datetime = EPOCH
+    attempts: int = 0
+    created_at: datetime = EPOCH
+    updated_at: datetime = EPOCH
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """The end of a job that succeeded."""
+
+    model: str
+    version: int
+    wer: float | None = None
+    cer: float | None = None
+    train_rows: int = 0
+    dropped_rows: int = 0
+    audio_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that happened in a job; `number` counts from 0 without gaps."""
+
+    number: int
+    event: Progress | Notice | JobResult
+
+
+@dataclass(frozen=True, slots=True)
+class AudioKey:
+    """The file that a transcript is of, as it was when it was transcribed."""
+
+    path: str
+    """Relative to the workspace root."""
+    size: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CachedTranscript:
+    """A transcript that need not be computed again."""
+
+    key: AudioKey
+    text: str
+    confidence: float = 0.0
+    words: str = "[]"
+    """JSON list of `Word`s."""
+    audio_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeStart:
+    """Opens a stream of clips for one version of one model."""
+
+    model: str
+    version: int
+    batch_size: int = 0
+    """Upper bound of rows in a batch; 0: the server's own."""
+    words: bool = False
+    """Word times and confidences are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeClip:
+    """A recording to transcribe: by `path` under the workspace root, or as the bytes of a file."""
+
+    id: int
+    path: str | None = None
+    audio: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a transcript, with its time in seconds and a confidence from 0 to 1."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a clip says."""
+
+    id: int
+    text: str
+    confidence: float = 0.0
+    words: tuple[Word, ...] = ()
+    audio_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFailure:
+    """Why a clip has no transcript; `reason` is `AudioError.reason`."""
+
+    id: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatistics:
+    """What a loaded model has done."""
+
+    model: str
+    version: int
+    clips: int = 0
+    failures: int = 0
+    batches: int = 0
+    audio_seconds: float = 0.0
+    padded_seconds: float = 0.0
+    compute_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StatementStarted:
+    """A statement of the text begins."""
+
+    query_id: str
+    index: int
+    kind: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementDone:
+    """A statement of the text has ended well."""
+
+    index: int
+    rows: int
+    seconds: float
+    message: str = ""
+    """ "Success" for effects; empty for statements that return rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipCaption:
+    """A column of the row that a clip belongs to, as text."""
+
+    column: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recording to play."""
+
+    path: str
+    media_type: str = ""
+    audio: bytes = b""
+    seconds: float = 0.0
+    caption: tuple[ClipCaption, ...] = ()
+    error: str = ""
+    """Why there is nothing to play; empty where there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a query; `number` counts from 0 without gaps."""
+
+    number: int
+    event: StatementStarted | Rows | Progress | Notice | Clip | StatementDone

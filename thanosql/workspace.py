@@ -1,0 +1,56 @@
+"""The rule for paths: everything a statement names lies under the workspace root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from thanosql.errors import NotFound, PathRefused
+
+STATE_FOLDER = ".thanosql"
+"""Folder under the workspace root that holds the product's own files; no statement may name it."""
+
+
+def resolve(root: Path, path: str) -> Path:
+    """The file that `path` names, below `root`.
+
+    Links are followed before the check, so that none leads out.
+
+    Raises:
+        PathRefused: the path is absolute and elsewhere, climbs out, is a URL, or names the state folder.
+    """
+    if "://" in path:
+        raise PathRefused(
+            f"{path!r} is a URL, and this server allows none",
+            hint="Put the file under the workspace root and name it by its relative path.",
+        )
+    if "\0" in path:
+        raise PathRefused(f"{path!r} is not a path")
+    base = root.resolve()
+    resolved = Path(os.path.realpath(base / path))
+    if not resolved.is_relative_to(base):
+        raise PathRefused(
+            f"{path!r} leads out of the workspace",
+            hint=f"Paths are relative to the workspace root ({base}) and stay below it.",
+        )
+    if resolved.relative_to(base).parts[:1] == (STATE_FOLDER,):
+        raise PathRefused(f"{path!r} lies in the product's own folder {STATE_FOLDER}")
+    return resolved
+
+
+def existing_file(root: Path, path: str) -> Path:
+    """Like `resolve`, for a file that must be there.
+
+    Raises:
+        PathRefused: see `resolve`.
+        NotFound: there is no such file; the hint names the nearest folder that exists.
+    """
+    file = resolve(root, path)
+    if not file.is_file():
+        what = "is a folder, not a file" if file.is_dir() else "does not exist"
+        nearest = next(p for p in (file, *file.parents) if p.is_dir())
+        raise NotFound(
+            f"file {path!r} {what}",
+            hint=f"Looked in the workspace root {root.resolve()}; the nearest folder there is {nearest}.",
+        )
+    return file
