@@ -21,7 +21,6 @@ Normalisation, masking and lengths are inside, so the rows of a batch do not inf
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -122,7 +121,7 @@ def new_version(store: Path, name: str, version: int) -> Iterator[Path]:
         folder.chmod(0o755)
         if target.exists():
             shutil.rmtree(target)
-        os.rename(folder, target)
+        folder.rename(target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

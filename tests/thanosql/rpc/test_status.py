@@ -1,0 +1,188 @@
+"""Every error reaches the caller as it was raised."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import grpc
+import pytest
+
+from thanosql import errors
+from thanosql.clients import CatalogClient, InferenceClient
+from thanosql.configuration import ServiceConfig
+from thanosql.rpc.channel import open_channel
+from thanosql.rpc.server import RunningServer, start_aio_server, start_server
+from thanosql.rpc.status import CODES, to_status
+from thanosql.types import TranscribeStart
+from thanosql.v1 import catalog_pb2, catalog_pb2_grpc, inference_pb2_grpc
+
+KINDS = [
+    each
+    for each in vars(errors).values()
+    if inspect.isclass(each) and issubclass(each, errors.ThanoSQLError) and each is not errors.ThanoSQLError
+]
+
+
+class Config(ServiceConfig):
+    service = "catalog"
+
+
+class Refuses(catalog_pb2_grpc.CatalogServiceServicer):
+    """Raises what it was given, from unary calls and from within streams."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def GetSnapshot(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise self._error
+
+    def Query(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        yield catalog_pb2.Snapshot.FromString(b"")  # an empty Rows has the same bytes
+        raise self._error
+
+
+class RefusesAsynchronously(inference_pb2_grpc.InferenceServiceServicer):
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def GetStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise self._error
+
+    async def Transcribe(self, requests: Any, context: Any) -> Any:  # noqa: N802
+        async for _ in requests:
+            raise self._error
+            yield
+
+
+def serve(error: Exception, token: str = "") -> RunningServer:
+    register = partial(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, Refuses(error))
+    return start_server(Config(token=token), {"thanosql.v1.CatalogService": register})
+
+
+def serve_asynchronously(error: Exception, token: str = "") -> RunningServer:
+    register = partial(inference_pb2_grpc.add_InferenceServiceServicer_to_server, RefusesAsynchronously(error))
+    return start_aio_server(Config(token=token), {"thanosql.v1.InferenceService": register})
+
+
+def call_any(channel: grpc.Channel) -> None:
+    """Calls a method of whichever of the two services is there."""
+    try:
+        CatalogClient(channel).get_snapshot()
+    except errors.NotSupported:
+        InferenceClient(channel).get_statistics()
+
+
+def unary(server: RunningServer, token: str = "") -> errors.ThanoSQLError:
+    with open_channel(server.address, token) as channel, pytest.raises(errors.ThanoSQLError) as raised:
+        CatalogClient(channel).get_snapshot()
+    return raised.value
+
+
+def test_every_error_has_a_status_code() -> None:
+    assert set(CODES) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda each: each.__name__)
+def test_every_error_can_become_a_status(kind: type[errors.ThanoSQLError]) -> None:
+    error = kind("message", reason="missing") if kind is errors.AudioError else kind("message")  # type: ignore[call-arg]
+    assert to_status(error).code is CODES[kind]
+
+
+def test_an_error_arrives_with_its_kind_place_and_hint() -> None:
+    sent = errors.UnknownTable("no table 'x'", hint="Did you mean y?", line=2, column=3, excerpt="é x", retry_after=1.5)
+    server = serve(sent)
+    got = unary(server)
+    server.stop(0)
+    assert type(got) is errors.UnknownTable
+    assert (str(got), got.retry_after) == (str(sent), 1.5)
+
+
+def test_an_error_from_within_a_stream_arrives_after_what_was_sent() -> None:
+    server = serve(errors.DataError("row 7 is broken"))
+    with open_channel(server.address) as channel:
+        rows = CatalogClient(channel).query("SELECT 1")
+        next(rows)
+        with pytest.raises(errors.DataError, match="row 7 is broken"):
+            next(rows)
+    server.stop(0)
+
+
+def test_an_unexpected_error_reaches_the_caller_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    server = serve(ZeroDivisionError("secret"))
+    got = unary(server)
+    server.stop(0)
+    assert type(got) is errors.InternalError
+    assert "secret" not in str(got)
+    assert got.request_id in caplog.text
+
+
+def test_an_asyncio_server_translates_errors_too() -> None:
+    server = serve_asynchronously(errors.UnknownModel("no model 'm'", hint="Did you mean n?"))
+    with open_channel(server.address) as channel:
+        client = InferenceClient(channel)
+        with pytest.raises(errors.UnknownModel, match="Did you mean n"):
+            client.get_statistics()
+        with pytest.raises(errors.UnknownModel, match="Did you mean n"):
+            list(client.transcribe(TranscribeStart("m", 1), ()))
+    server.stop(0)
+
+
+@pytest.mark.parametrize("start", [serve, serve_asynchronously])
+@pytest.mark.parametrize(("token", "sent"), [("right", "wrong"), ("right", "")])
+def test_a_call_without_the_right_token_is_refused(start: Any, token: str, sent: str) -> None:
+    server = start(errors.DataError("let in"), token)
+    with open_channel(server.address, sent) as channel, pytest.raises(errors.Unauthenticated):
+        call_any(channel)
+    server.stop(0)
+
+
+@pytest.mark.parametrize("start", [serve, serve_asynchronously])
+def test_the_right_token_is_let_in(start: Any) -> None:
+    server = start(errors.DataError("let in"), "right")
+    with open_channel(server.address, "right") as channel, pytest.raises(errors.DataError, match="let in"):
+        call_any(channel)
+    server.stop(0)
+
+
+def test_a_service_that_is_not_there_is_unavailable_by_name() -> None:
+    with open_channel("127.0.0.1:1") as channel, pytest.raises(errors.Unavailable, match="catalog_service at nowhere"):
+        CatalogClient(channel, "nowhere").get_snapshot()
+
+
+@pytest.mark.parametrize("start", [serve, serve_asynchronously])
+def test_health_answers_without_a_token(start: Any) -> None:
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    server = start(errors.DataError("x"), "secret")
+    with grpc.insecure_channel(server.address) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    server.stop(0)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("start", [serve, serve_asynchronously])
+def test_reflection_lists_the_service(start: Any) -> None:
+    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+    server = start(errors.DataError("x"), "secret")
+    with grpc.insecure_channel(server.address) as channel:
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
+        names = {each.name for each in next(iter(answers)).list_services_response.service}
+    server.stop(0)
+    assert any(name.startswith("thanosql.v1.") for name in names)
+
+
+@pytest.mark.parametrize("start", [serve, serve_asynchronously])
+def test_two_servers_never_share_a_port(start: Any) -> None:
+    server = start(errors.DataError("x"))
+
+    class Taken(Config):
+        pass
+
+    with pytest.raises(errors.Unavailable, match="cannot listen"):
+        start_server(Taken(port=server.port), {})
+    server.stop(0)

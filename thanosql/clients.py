@@ -1,0 +1,344 @@
+"""A typed client for each service: plain values in and out, our errors, a time-out on every call.
+
+One function makes every call (`_Client._unary`, `_Client._stream`). The iterator of a streaming call
+is a generator: closing it cancels the call on the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from thanosql.convert import from_message, one_of, to_message
+from thanosql.errors import InternalError
+from thanosql.rpc.status import to_error
+from thanosql.types import (
+    AudioKey,
+    BaseModel,
+    CachedTranscript,
+    Clip,
+    ClipFailure,
+    CopyTableResult,
+    Event,
+    IfExists,
+    Job,
+    JobEvent,
+    JobResult,
+    JobSpec,
+    JobState,
+    Model,
+    ModelStatistics,
+    Notice,
+    Progress,
+    Rows,
+    Snapshot,
+    StatementDone,
+    StatementStarted,
+    TranscribeClip,
+    TranscribeStart,
+    Transcript,
+)
+from thanosql.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    inference_pb2,
+    inference_pb2_grpc,
+    query_pb2,
+    query_pb2_grpc,
+    trainer_pb2,
+    trainer_pb2_grpc,
+    types_pb2,
+)
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Message)
+
+UNARY_SECONDS = 30.0
+"""Time-out of a call with one answer; streams may last as long as their work."""
+
+COPY_EVENTS: dict[str, type[Any]] = {"progress": Progress, "result": CopyTableResult}
+JOB_EVENTS: dict[str, type[Any]] = {"progress": Progress, "notice": Notice, "result": JobResult}
+TRANSCRIBE_RESPONSES: dict[str, type[Any]] = {"transcript": Transcript, "failure": ClipFailure}
+QUERY_EVENTS: dict[str, type[Any]] = {
+    "started": StatementStarted,
+    "rows": Rows,
+    "progress": Progress,
+    "notice": Notice,
+    "clip": Clip,
+    "done": StatementDone,
+}
+"""The fields of each oneof, by name; the servicers write what the clients read."""
+
+
+class _Client:
+    service: ClassVar[str]
+    """Name of the service, for error messages."""
+
+    def __init__(self, channel: grpc.Channel, address: str = "") -> None:
+        self._peer = f"{self.service} at {address}" if address else self.service
+        self._stub = self._make_stub(channel)
+
+    def _make_stub(self, channel: grpc.Channel) -> Any:
+        raise NotImplementedError
+
+    def _unary(self, method: Callable[..., M], request: Any, timeout: float = UNARY_SECONDS) -> M:
+        try:
+            return method(request, timeout=timeout)
+        except grpc.RpcError as failure:
+            raise to_error(failure, self._peer) from None
+
+    def _stream(self, method: Callable[..., Any], request: Any, translate: Callable[[Any], T]) -> Iterator[T]:
+        call = method(request)
+        try:
+            for message in call:
+                yield translate(message)
+        except grpc.RpcError as failure:
+            raise to_error(failure, self._peer) from None
+        finally:
+            call.cancel()
+
+    def _one_of(self, message: Message, group: str, kinds: dict[str, type[Any]]) -> Any:
+        value = one_of(message, group, kinds)
+        if value is None:
+            raise InternalError(f"{self._peer} sent an empty {group}", hint="Is it a newer release than this program?")
+        return value
+
+
+class CatalogClient(_Client):
+    """Tables, models, jobs and transcripts."""
+
+    service = "catalog_service"
+    _stub: catalog_pb2_grpc.CatalogServiceStub
+
+    def _make_stub(self, channel: grpc.Channel) -> Any:
+        return catalog_pb2_grpc.CatalogServiceStub(channel)
+
+    def get_snapshot(self) -> Snapshot:
+        """Every table and the newest version of every model, as of one moment."""
+        return from_message(self._unary(self._stub.GetSnapshot, catalog_pb2.GetSnapshotRequest()), Snapshot)
+
+    def query(self, sql: str) -> Iterator[Rows]:
+        """Runs one read-only query in the SQL of `Snapshot.sql_dialect`; at least one `Rows`, maybe empty, comes."""
+        request = catalog_pb2.QueryRequest(sql=sql)
+        return self._stream(self._stub.Query, request, lambda message: from_message(message, Rows))
+
+    def copy_table(self, table: str, path: str, if_exists: IfExists) -> Iterator[Progress | CopyTableResult]:
+        """Reads the file `path` under the workspace root into a table; ends with its result."""
+        request = catalog_pb2.CopyTableRequest(
+            table=table, path=path, if_exists=types_pb2.IfExists.Value(f"IF_EXISTS_{if_exists.name}")
+        )
+        return self._stream(self._stub.CopyTable, request, lambda m: self._one_of(m, "event", COPY_EVENTS))
+
+    def drop_table(self, name: str, if_exists: bool = False) -> bool:
+        """Whether there was a table to drop.
+
+        Raises:
+            UnknownTable: there was none, and not `if_exists`.
+        """
+        return self._unary(self._stub.DropTable, catalog_pb2.DropTableRequest(name=name, if_exists=if_exists)).dropped
+
+    def get_model(self, name: str, version: int = 0) -> Model:
+        """A version of a model; 0: the newest.
+
+        Raises:
+            UnknownModel: there is none.
+        """
+        request = catalog_pb2.GetModelRequest(name=name, version=version)
+        return from_message(self._unary(self._stub.GetModel, request), Model)
+
+    def reserve_model_version(self, name: str) -> int:
+        """The next version number of a name, never given twice."""
+        request = catalog_pb2.ReserveModelVersionRequest(name=name)
+        return self._unary(self._stub.ReserveModelVersion, request).version
+
+    def register_model(self, model: Model) -> Model:
+        """Makes a version, whose files stand in the model store, the one that is served."""
+        request = catalog_pb2.RegisterModelRequest(model=to_message(model, types_pb2.Model))
+        return from_message(self._unary(self._stub.RegisterModel, request), Model)
+
+    def delete_model(self, name: str, if_exists: bool = False) -> int:
+        """Deletes every version, files included; how many there were.
+
+        Raises:
+            UnknownModel: there was none, and not `if_exists`.
+        """
+        request = catalog_pb2.DeleteModelRequest(name=name, if_exists=if_exists)
+        return self._unary(self._stub.DeleteModel, request).versions
+
+    def create_job(self, id: str, spec: JobSpec) -> Job:
+        """Queues a job."""
+        request = catalog_pb2.CreateJobRequest(id=id, spec=to_message(spec, types_pb2.JobSpec))
+        return from_message(self._unary(self._stub.CreateJob, request), Job)
+
+    def get_job(self, id: str) -> Job:
+        """A job by its id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return from_message(self._unary(self._stub.GetJob, catalog_pb2.GetJobRequest(id=id)), Job)
+
+    def list_jobs(self) -> tuple[Job, ...]:
+        """Every job, newest first."""
+        response = self._unary(self._stub.ListJobs, catalog_pb2.ListJobsRequest())
+        return tuple(from_message(job, Job) for job in response.jobs)
+
+    def claim_job(self, owner: str, lease_seconds: float) -> Job | None:
+        """The oldest job that waits, or whose lease has run out, now held by `owner`; None: nothing to do."""
+        request = catalog_pb2.ClaimJobRequest(owner=owner, lease_seconds=lease_seconds)
+        response = self._unary(self._stub.ClaimJob, request)
+        return from_message(response.job, Job) if response.HasField("job") else None
+
+    def renew_job_lease(self, id: str, owner: str, lease_seconds: float) -> Job:
+        """Holds a job for longer.
+
+        Raises:
+            LeaseLost: the job has ended, or another trainer holds it.
+        """
+        request = catalog_pb2.RenewJobLeaseRequest(id=id, owner=owner, lease_seconds=lease_seconds)
+        return from_message(self._unary(self._stub.RenewJobLease, request), Job)
+
+    def finish_job(self, id: str, state: JobState, error: str = "") -> Job:
+        """Ends a job; one that has ended stays as it is."""
+        request = catalog_pb2.FinishJobRequest(
+            id=id, state=types_pb2.JobState.Value(f"JOB_STATE_{state.name}"), error=error
+        )
+        return from_message(self._unary(self._stub.FinishJob, request), Job)
+
+    def lookup_transcripts(self, model: str, version: int, keys: Iterable[AudioKey]) -> tuple[CachedTranscript, ...]:
+        """Those of the transcripts that are known, in no particular order."""
+        request = catalog_pb2.LookupTranscriptsRequest(
+            model=model, version=version, keys=[to_message(key, catalog_pb2.AudioKey) for key in keys]
+        )
+        response = self._unary(self._stub.LookupTranscripts, request)
+        return tuple(from_message(each, CachedTranscript) for each in response.transcripts)
+
+    def store_transcripts(self, model: str, version: int, transcripts: Iterable[CachedTranscript]) -> None:
+        """Keeps transcripts, so that they need not be computed again."""
+        request = catalog_pb2.StoreTranscriptsRequest(
+            model=model,
+            version=version,
+            transcripts=[to_message(each, catalog_pb2.CachedTranscript) for each in transcripts],
+        )
+        self._unary(self._stub.StoreTranscripts, request)
+
+
+class TrainerClient(_Client):
+    """Fine-tunes and exports models."""
+
+    service = "trainer_service"
+    _stub: trainer_pb2_grpc.TrainerServiceStub
+
+    def _make_stub(self, channel: grpc.Channel) -> Any:
+        return trainer_pb2_grpc.TrainerServiceStub(channel)
+
+    def list_base_models(self) -> tuple[BaseModel, ...]:
+        """The base models that have a name."""
+        response = self._unary(self._stub.ListBaseModels, trainer_pb2.ListBaseModelsRequest())
+        return tuple(from_message(each, BaseModel) for each in response.models)
+
+    def resolve_base_model(self, name: str) -> BaseModel:
+        """What a name after USING stands for here and now.
+
+        Raises:
+            UnknownBaseModel: neither a name, nor a repository id, nor a folder with a Wav2Vec2 CTC model.
+            BaseModelUnavailable: it can be had neither from the hub nor from the disk.
+        """
+        request = trainer_pb2.ResolveBaseModelRequest(name=name)
+        return from_message(self._unary(self._stub.ResolveBaseModel, request), BaseModel)
+
+    def submit_job(self, spec: JobSpec, rows: Iterable[Rows]) -> Job:
+        """Queues a job over rows with the columns `audio_path`, `text` and, where there is one, `speaker`."""
+
+        def requests() -> Iterator[trainer_pb2.SubmitJobRequest]:
+            yield trainer_pb2.SubmitJobRequest(spec=to_message(spec, types_pb2.JobSpec))
+            for each in rows:
+                yield trainer_pb2.SubmitJobRequest(rows=to_message(each, types_pb2.Rows))
+
+        return from_message(self._unary(self._stub.SubmitJob, requests(), timeout=600), Job)
+
+    def watch_job(self, id: str, next_event: int = 0) -> Iterator[JobEvent]:
+        """What happens in a job, from event number `next_event` on, until its end.
+
+        Raises:
+            JobFailed, Cancelled: how the job ended, where it did not succeed.
+        """
+
+        def translate(message: trainer_pb2.JobEvent) -> JobEvent:
+            return JobEvent(message.number, self._one_of(message, "event", JOB_EVENTS))
+
+        request = trainer_pb2.WatchJobRequest(id=id, next_event=next_event)
+        return self._stream(self._stub.WatchJob, request, translate)
+
+    def cancel_job(self, id: str) -> Job:
+        """Stops a job; does nothing to one that has ended."""
+        return from_message(self._unary(self._stub.CancelJob, trainer_pb2.CancelJobRequest(id=id)), Job)
+
+
+class InferenceClient(_Client):
+    """Transcribes audio."""
+
+    service = "inference_service"
+    _stub: inference_pb2_grpc.InferenceServiceStub
+
+    def _make_stub(self, channel: grpc.Channel) -> Any:
+        return inference_pb2_grpc.InferenceServiceStub(channel)
+
+    def transcribe(self, start: TranscribeStart, clips: Iterable[TranscribeClip]) -> Iterator[Transcript | ClipFailure]:
+        """Transcribes clips; the answers come as they are done, in any order, by id.
+
+        `clips` is read in a thread of gRPC's, no faster than the server takes them in.
+
+        Raises:
+            UnknownModel: there is no such model or version.
+        """
+
+        def requests() -> Iterator[inference_pb2.TranscribeRequest]:
+            yield inference_pb2.TranscribeRequest(start=to_message(start, inference_pb2.TranscribeStart))
+            for clip in clips:
+                yield inference_pb2.TranscribeRequest(clip=to_message(clip, inference_pb2.TranscribeClip))
+
+        def translate(message: inference_pb2.TranscribeResponse) -> Transcript | ClipFailure:
+            value: Transcript | ClipFailure = self._one_of(message, "response", TRANSCRIBE_RESPONSES)
+            return value
+
+        return self._stream(self._stub.Transcribe, requests(), translate)
+
+    def get_statistics(self) -> tuple[ModelStatistics, ...]:
+        """The models that are loaded, and what they have done."""
+        response = self._unary(self._stub.GetStatistics, inference_pb2.GetStatisticsRequest())
+        return tuple(from_message(each, ModelStatistics) for each in response.models)
+
+
+class QueryClient(_Client):
+    """Carries out statements."""
+
+    service = "query_service"
+    _stub: query_pb2_grpc.QueryServiceStub
+
+    def _make_stub(self, channel: grpc.Channel) -> Any:
+        return query_pb2_grpc.QueryServiceStub(channel)
+
+    def execute(self, text: str, query_id: str = "") -> Iterator[Event]:
+        """Runs the statements of `text` in order; the work goes on if the stream is closed."""
+        request = query_pb2.ExecuteRequest(text=text, query_id=query_id)
+        return self._stream(self._stub.Execute, request, self._event)
+
+    def attach(self, query_id: str, next_event: int = 0) -> Iterator[Event]:
+        """Follows a running or lately ended query from event number `next_event` on.
+
+        Raises:
+            NotFound: there is no such query any more, or its early events are gone.
+        """
+        request = query_pb2.AttachRequest(query_id=query_id, next_event=next_event)
+        return self._stream(self._stub.Attach, request, self._event)
+
+    def cancel(self, query_id: str) -> bool:
+        """Stops a query, and the training job that it started; False: it had ended already."""
+        return self._unary(self._stub.Cancel, query_pb2.CancelRequest(query_id=query_id)).cancelled
+
+    def _event(self, message: query_pb2.Event) -> Event:
+        return Event(message.number, self._one_of(message, "event", QUERY_EVENTS))

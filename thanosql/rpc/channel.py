@@ -1,0 +1,100 @@
+"""Opens channels: message limits, keepalive, retries and the token, once for every client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import grpc
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Largest message either side takes: 17 minutes of float32 samples at 16 kHz, or a big record batch."""
+
+OPTIONS: tuple[tuple[str, Any], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+)
+
+_RETRY = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.2s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+# Calls that would do their work twice: a retry could double the rows of an appending COPY.
+_NOT_REPEATABLE = (
+    ("CatalogService", "CopyTable"),
+    ("CatalogService", "DropTable"),
+    ("CatalogService", "DeleteModel"),
+    ("TrainerService", "SubmitJob"),
+    ("InferenceService", "Transcribe"),
+    ("QueryService", "Execute"),
+)
+
+SERVICE_CONFIG: dict[str, Any] = {
+    "methodConfig": [
+        {"name": [{}], "retryPolicy": _RETRY},
+        {"name": [{"service": f"thanosql.v1.{service}", "method": method} for service, method in _NOT_REPEATABLE]},
+    ]
+}
+"""gRPC's service config: which calls are tried again, and when."""
+
+_CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
+    *OPTIONS,
+    # A peer that has vanished without a word is found out within a minute.
+    ("grpc.keepalive_time_ms", 40_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # A service that restarts is found again within a second or two.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_retries", 1),
+    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+)
+
+
+def open_channel(address: str, token: str = "") -> grpc.Channel:
+    """A channel to `address` ("host:port") whose every call carries `token`; connects when first used."""
+    channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    if token:
+        channel = grpc.intercept_channel(channel, _TokenSender(token))
+    return channel
+
+
+class _CallDetails(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: list[tuple[str, str | bytes]]
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _TokenSender(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Adds `authorization: Bearer …` to every call."""
+
+    def __init__(self, token: str) -> None:
+        self._metadata = ("authorization", f"Bearer {token}")
+
+    def _send(self, continuation: Callable[[Any, Any], Any], details: grpc.ClientCallDetails, request: Any) -> Any:
+        with_token = _CallDetails(
+            method=details.method,
+            timeout=details.timeout,
+            metadata=[*(details.metadata or ()), self._metadata],
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+            compression=details.compression,
+        )
+        return continuation(with_token, request)
+
+    intercept_unary_unary = _send  # type: ignore[assignment]
+    intercept_unary_stream = _send  # type: ignore[assignment]
+    intercept_stream_unary = _send  # type: ignore[assignment]
+    intercept_stream_stream = _send  # type: ignore[assignment]
