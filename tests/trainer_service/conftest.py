@@ -1,0 +1,63 @@
+"""Checkpoints for the trainer's tests: the bundled one, and small ones with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import trainer_service
+
+BUNDLED = Path(trainer_service.__file__).parent / "bundled" / "wav2vec2-tiny-en"
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Path:
+    """The folder of the model that is shipped."""
+    return BUNDLED
+
+
+@pytest.fixture(scope="session")
+def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of checkpoints with random weights, by their norm: "group" as in wav2vec2-base, "layer" as in XLSR."""
+    import torch
+    from transformers import (
+        Wav2Vec2Config,
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForCTC,
+        Wav2Vec2Processor,
+    )
+
+    folders = {}
+    processor = Wav2Vec2Processor(
+        Wav2Vec2FeatureExtractor.from_pretrained(BUNDLED), Wav2Vec2CTCTokenizer.from_pretrained(BUNDLED)
+    )
+    for norm in ("group", "layer"):
+        torch.manual_seed(7)
+        config = Wav2Vec2Config(
+            vocab_size=32,
+            pad_token_id=0,
+            hidden_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            conv_dim=(32,) * 7,
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=4,
+            feat_extract_norm=norm,
+            do_stable_layer_norm=norm == "layer",
+            conv_bias=norm == "layer",
+        )
+        folders[norm] = tmp_path_factory.mktemp(norm)
+        Wav2Vec2ForCTC(config).save_pretrained(folders[norm])
+        processor.save_pretrained(folders[norm])
+    return folders
+
+
+@pytest.fixture(autouse=True)
+def two_threads() -> None:
+    """The machines that run tests are small and shared."""
+    import torch
+
+    torch.set_num_threads(2)
