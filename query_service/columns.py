@@ -1,0 +1,148 @@
+"""Checks the columns of a query against the tables that there are, and tells those of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, OptimizeError, SchemaError, SqlglotError, UnsupportedError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from query_service.access import check_functions, check_tables
+from query_service.inner_query import Query, place_of
+from query_service.source import Source, suggest
+from query_service.tokens import StatementDialect
+from thanosql.errors import NotSupported, StatementError, UnknownColumn, UnknownTable
+from thanosql.types import Snapshot
+
+_UNNAMED = "_col_"
+"""What sqlglot calls a column that has no name of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedQuery:
+    """A query that may run."""
+
+    sql: str
+    """In the SQL of the table store."""
+    columns: tuple[str, ...] | None
+    """Names of the result's columns where all are known before it runs; a column without a name is left out."""
+
+
+def check_query(source: Source, query: Query, snapshot: Snapshot) -> CheckedQuery:
+    """What the table store is asked, once it is known to read only tables that are there.
+
+    Raises:
+        UnknownTable, UnknownColumn: with the nearest name and the place in the text.
+        NotSupported: a function or a form of SQL that may not or cannot run here.
+    """
+    try:
+        check_tables(source, query, snapshot)
+        check_functions(source, query)
+        tree = normalize_identifiers(query.tree.copy(), dialect=StatementDialect)
+        columns = _check_columns(source, query, snapshot)
+        sql = tree.sql(snapshot.sql_dialect, unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
+        raise source.error(NotSupported, f"the query cannot run here: {reason}", query.at) from error
+    except RecursionError as error:
+        hint = "Split it with WITH … AS (…), or put long lists of values into a table."
+        raise source.error(NotSupported, "the query is nested too deeply", query.at, hint) from error
+    except (SqlglotError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise source.error(NotSupported, "the query cannot be translated for the table store", query.at) from error
+    return CheckedQuery(sql, columns)
+
+
+def _check_columns(source: Source, query: Query, snapshot: Snapshot) -> tuple[str, ...] | None:
+    """Names of the result's columns; None where they cannot be told before the query runs.
+
+    Only what is certainly wrong is refused here: the table store has the last word.
+    """
+    # DuckDB's names are the same in any case; PostgreSQL's are not.
+    fold = str.lower if snapshot.sql_dialect == "duckdb" else str
+    mapping = {fold(t.name): {fold(c.name): c.type for c in t.columns} for t in snapshot.tables}
+    schema = MappingSchema(dict(mapping), dialect=snapshot.sql_dialect, normalize=False)
+    try:
+        qualified = qualify(
+            query.tree.copy(),
+            dialect=snapshot.sql_dialect if fold is str.lower else StatementDialect,
+            schema=schema,
+            allow_partial_qualification=True,
+            validate_qualify_columns=False,
+            quote_identifiers=False,
+            identify=False,
+        )
+        scopes = traverse_scope(qualified)
+    except (OptimizeError, SchemaError, KeyError, ValueError, AttributeError, TypeError):
+        return None
+    sources = {
+        id(scope.expression): {name: _columns_of(each, mapping) for name, (_, each) in scope.selected_sources.items()}
+        for scope in scopes
+    }
+    for scope in scopes:
+        # A column of a subquery may belong to a query around it, so it is judged with the outermost one.
+        if isinstance(scope.expression, exp.Select) and not scope.is_subquery:
+            for column in scope.columns:
+                _check_column(source, column, sources, query.at)
+    names = tuple(qualified.named_selects)
+    if not names or "*" in names:
+        return None
+    return tuple(name for name in names if not name.startswith(_UNNAMED))
+
+
+Sources = Mapping[str, tuple[str, ...] | None]
+"""What stands in FROM, by name, with its columns where they are known."""
+
+
+def _check_column(source: Source, column: exp.Column, sources: Mapping[int, Sources], otherwise: int) -> None:
+    visible: dict[str, tuple[str, ...] | None] = {}
+    select = column.parent_select
+    while select is not None:
+        nearer = sources.get(id(select), {})
+        owners = [name for name, columns in nearer.items() if columns is not None and column.name in columns]
+        if not column.table and len(owners) > 1:
+            choice = " or ".join(f"{name}.{column.name}" for name in owners)
+            at = place_of(column, otherwise)
+            raise source.error(StatementError, f"the column {column.name} is ambiguous", at, f"Write {choice}.")
+        if not column.table and owners:
+            return
+        visible = {**nearer, **visible}
+        select = select.parent_select
+    if column.table:
+        _check_qualified_column(source, column, visible, otherwise)
+    elif column.name not in visible and all(columns is not None for columns in visible.values()):
+        there = list(dict.fromkeys(name for columns in visible.values() for name in columns or ()))
+        hint = suggest(column.name, there, "columns") if there else "The query reads no table."
+        if column.this.args.get("quoted"):
+            hint = f"A text stands in single quotes: '{column.name}'. {hint}"
+        at = place_of(column, otherwise)
+        raise source.error(UnknownColumn, f"there is no column {column.name}", at, hint)
+
+
+def _check_qualified_column(source: Source, column: exp.Column, visible: Sources, otherwise: int) -> None:
+    if column.table not in visible:
+        message = f"there is no table {column.table} in this query's FROM"
+        at = place_of(column.args["table"], otherwise)
+        raise source.error(UnknownTable, message, at, suggest(column.table, list(visible), "tables there"))
+    there = visible[column.table]
+    if there is not None and column.name not in there:
+        message = f"{column.table} has no column {column.name}"
+        hint = suggest(column.name, there, "columns")
+        raise source.error(UnknownColumn, message, place_of(column, otherwise), hint)
+
+
+def _columns_of(each: exp.Expr | Scope, tables: Mapping[str, Mapping[str, str]]) -> tuple[str, ...] | None:
+    if isinstance(each, exp.Table):
+        alias = each.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            return tuple(column.name for column in alias.args["columns"])
+        found = tables.get(each.name)
+        return tuple(found) if found is not None else None
+    expression = each.expression
+    names: Iterable[str] = expression.named_selects if isinstance(expression, exp.Query) else ()
+    columns = tuple(names)
+    return None if not columns or "*" in columns else columns
