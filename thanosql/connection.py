@@ -1,0 +1,171 @@
+"""How a session is opened: to a server, or to services of one's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from thanosql.errors import InternalError, NotFound, NotSupported, ThanoSQLError, TimedOut, Unavailable
+from thanosql.session import Session
+from thanosql.workspace import STATE_FOLDER
+
+if TYPE_CHECKING:
+    from thanosql.clients import QueryClient
+
+DEFAULT_PORT = 8470
+"""Port of query_service."""
+ANSWER_WITHIN = 4.0
+"""Seconds within which a server must answer when a session is opened."""
+
+
+class Connection(Protocol):
+    """A way to a query service."""
+
+    client: QueryClient
+    description: str
+    """Where it leads, for the user."""
+
+    def is_alive(self) -> bool:
+        """False where it is known that no statement can reach the service any more."""
+
+    def close(self) -> None:
+        """Lets go of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientSettings:
+    """What a client reads from the environment; arguments of `connect` win."""
+
+    address: str = ""
+    """THANOSQL_ADDRESS: host:port of a query service; empty: local mode."""
+    token: str = ""
+    """THANOSQL_API_TOKEN, or THANOSQL_TOKEN as the services call it: the secret that the server asks for."""
+    workspace: Path = Path()
+    """THANOSQL_WORKSPACE: local mode's root of the paths in statements; default: the current folder."""
+    state: Path | None = None
+    """THANOSQL_STATE: local mode's folder for tables and models; default: `.thanosql` in the workspace."""
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Reads the environment."""
+        state = environment.get("THANOSQL_STATE")
+        return cls(
+            address=environment.get("THANOSQL_ADDRESS", ""),
+            token=environment.get("THANOSQL_API_TOKEN") or environment.get("THANOSQL_TOKEN", ""),
+            workspace=Path(environment.get("THANOSQL_WORKSPACE", "")),
+            state=Path(state) if state else None,
+        )
+
+
+def connect(
+    address: str | None = None,
+    token: str | None = None,
+    *,
+    workspace: str | Path | None = None,
+    state: str | Path | None = None,
+) -> Session:
+    """Opens a session.
+
+    Args:
+        address: `host:port` of a query service. None: `THANOSQL_ADDRESS`, and where that is not set either, local mode:
+            the services start inside this process. If another process already runs the services of the same workspace,
+            the session joins those.
+        token: The secret that the server asks for; None: `THANOSQL_API_TOKEN`.
+        workspace: Local mode's root of the paths in statements; default: the current folder.
+        state: Local mode's folder for tables and models; default: `.thanosql` in the workspace.
+
+    Raises:
+        Unavailable: nothing answers at `address`, or the packages that local mode needs are not installed.
+        Unauthenticated: the server wants another token.
+    """
+    settings = ClientSettings.from_env()
+    is_local = workspace is not None or state is not None
+    if address and is_local:
+        raise ThanoSQLError(
+            "a workspace or state folder is given together with an address",
+            hint="A server has a workspace of its own; leave out `address` for local mode.",
+        )
+    address = address or ("" if is_local else settings.address)
+    try:
+        if address:
+            return Session(partial(Remote, address, settings.token if token is None else token))
+        from thanosql.local import open_local
+
+        root = Path(workspace) if workspace is not None else settings.workspace
+        folder = Path(state) if state is not None else settings.state or root / STATE_FOLDER
+        return Session(partial(open_local, root, folder))
+    except ThanoSQLError as error:
+        raise error.with_traceback(None) from None
+
+
+class Remote:
+    """A connection to a query service at an address."""
+
+    def __init__(self, address: str, token: str) -> None:
+        from thanosql.clients import QueryClient
+        from thanosql.rpc.channel import open_channel
+
+        self.address = normal_address(address)
+        self.description = f"connected to {self.address}"
+        check_port(self.address)
+        self._channel = open_channel(self.address, token)
+        self.client = QueryClient(self._channel)
+        try:
+            check_answer(self.client, self.address)
+        except BaseException:
+            self._channel.close()
+            raise
+
+    def is_alive(self) -> bool:
+        """A broken connection mends itself, or the next statement says what is wrong."""
+        return True
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self._channel.close()
+
+
+def normal_address(address: str) -> str:
+    """`host:port` of "host", "host:port", "grpc://host:port" or "[::1]:port".
+
+    Raises:
+        ThanoSQLError: it is none of these.
+    """
+    found = re.fullmatch(r"(?:(?:grpc|http)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?/?", address.strip())
+    if found is None:
+        raise ThanoSQLError(f"{address!r} is not an address", hint="Give host:port, as in localhost:8470.")
+    return f"{found[1]}:{found[2] or DEFAULT_PORT}"
+
+
+def check_port(address: str, seconds: float = ANSWER_WITHIN) -> None:
+    """Raises `Unavailable`, with the reason, where nothing listens at `address`."""
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except (OSError, OverflowError) as error:
+        reason = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or str(error)
+        raise Unavailable(
+            f"nothing answers at {address}: {reason}",
+            hint="Is the server started (thanosql up), and the address right? Without an address, connect() starts "
+            "services of its own.",
+        ) from None
+
+
+def check_answer(client: QueryClient, address: str) -> None:
+    """Raises where what listens at `address` is no query service, or wants another token."""
+    # Cancelling a query that does not exist is the cheapest call that needs the token.
+    try:
+        with suppress(NotFound):
+            client.cancel("00000000-0000-0000-0000-000000000000")
+    except (NotSupported, InternalError, Unavailable, TimedOut) as error:
+        raise Unavailable(
+            f"what listens at {address} is not ThanoSQL's query service ({error.message})",
+            hint=f"The query service's port is {DEFAULT_PORT} unless it was started with another.",
+        ) from None

@@ -1,0 +1,230 @@
+"""What is shown while a statement runs: progress and notices, in a notebook, a terminal or a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from thanosql import html
+from thanosql.tables import duration, visible
+from thanosql.types import Event, Notice, Progress, Severity, StatementDone, StatementStarted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+PATIENCE = 0.7
+"""Seconds after which a terminal or notebook shows that a statement is still at work."""
+LINE_EVERY = 10.0
+"""Seconds between two lines of progress in a log."""
+UPDATE_EVERY = 0.2
+"""Seconds between two updates of a notebook's progress."""
+
+
+class Display(Protocol):
+    """Shows the events of statements as they come."""
+
+    def show(self, event: Event) -> None:
+        """Takes in one event; rows and clips are left alone."""
+
+    def close(self) -> None:
+        """Takes down whatever moves. Called once, also after a failure."""
+
+
+def suitable_display() -> Display:
+    """The display for the place where this process runs."""
+    if in_notebook():
+        return NotebookDisplay()
+    if sys.stderr.isatty() and threading.current_thread() is threading.main_thread():
+        return TerminalDisplay()
+    return LineDisplay()
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this code."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")
+
+
+class Silence:
+    """Shows nothing."""
+
+    def show(self, event: Event) -> None:
+        """Takes in one event."""
+
+    def close(self) -> None:
+        """Nothing to take down."""
+
+
+class LineDisplay:
+    """Occasional lines on standard error, for logs and pipes."""
+
+    def __init__(self, write: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._write = write or (lambda text: print(text, file=sys.stderr, flush=True))
+        self._clock = clock
+        self._phase = ""
+        self._next_line = 0.0
+
+    def show(self, event: Event) -> None:
+        """Writes a notice at once, and progress when its phase is new or the last line is a while ago."""
+        what = event.event
+        if isinstance(what, StatementStarted):
+            self._phase = ""
+        elif isinstance(what, Notice):
+            self._write(f"{what.severity}: {what.text}" if what.severity is Severity.WARNING else what.text)
+        elif isinstance(what, Progress) and (what.phase != self._phase or self._clock() >= self._next_line):
+            self._phase = what.phase
+            self._next_line = self._clock() + LINE_EVERY
+            self._write(f"{what.phase}: {detail(what)}".rstrip(": "))
+
+    def close(self) -> None:
+        """Nothing moves."""
+
+
+class TerminalDisplay:
+    """A bar that goes away when its statement has ended; notices stay."""
+
+    def __init__(self, console: Console | None = None, patience: float = PATIENCE) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as Bars
+
+        self._console = console or Console(stderr=True)
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[detail]}", markup=False, style="dim"),
+            console=self._console,
+            transient=True,
+        )
+        self._patience = patience
+        self._bar: TaskID | None = None
+        self._wake: threading.Timer | None = None
+        self._lock = threading.Lock()
+
+    def show(self, event: Event) -> None:
+        """Moves the bar, or prints a notice above it."""
+        from rich.text import Text
+
+        what = event.event
+        if isinstance(what, StatementStarted):
+            self._replace_bar(what.kind)
+            self._wake = threading.Timer(self._patience, self._start)
+            self._wake.daemon = True
+            self._wake.start()
+        elif isinstance(what, StatementDone):
+            self._clear()
+        elif isinstance(what, Progress):
+            self._start()
+            if self._bar is None or self._bars.tasks[-1].description != visible(what.phase):
+                self._replace_bar(visible(what.phase))
+            assert self._bar is not None
+            self._bars.update(self._bar, completed=what.done, total=what.total or None, detail=detail(what))
+        elif isinstance(what, Notice):
+            warning = what.severity is Severity.WARNING
+            text = "\n".join(visible(line) for line in what.text.splitlines())
+            self._console.print(
+                Text(f"warning: {text}" if warning else text, style="bold yellow" if warning else "dim")
+            )
+
+    def close(self) -> None:
+        """Removes the bar."""
+        self._clear()
+
+    def _replace_bar(self, description: str) -> None:
+        if self._bar is not None:
+            self._bars.remove_task(self._bar)
+        self._bar = self._bars.add_task(description, total=None, detail="")
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._bar is not None:
+                self._bars.start()
+
+    def _clear(self) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+        with self._lock:
+            self._bars.stop()
+            if self._bar is not None:
+                self._bars.remove_task(self._bar)
+                self._bar = None
+
+
+class NotebookDisplay:
+    """One output that is updated in place, and shrinks to a line when its statement has ended."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._handle: Any = None
+        self._kind = ""
+        self._phases: list[str] = []
+        self._last: Progress | None = None
+        self._next_update = 0.0
+
+    def show(self, event: Event) -> None:
+        """Updates the bar, or displays a notice under it."""
+        what = event.event
+        if isinstance(what, StatementStarted):
+            self._handle, self._kind, self._last, self._next_update = None, what.kind, None, 0.0
+        elif isinstance(what, Notice):
+            _display(html.notice(what), what.text)
+        elif isinstance(what, Progress):
+            new_phase = self._last is None or self._last.phase != what.phase
+            self._last = what
+            if new_phase or self._clock() >= self._next_update:
+                self._next_update = self._clock() + UPDATE_EVERY
+                fraction = min(1.0, what.done / what.total) if what.total else None
+                self._update(html.progress(f"{self._kind}: {what.phase}", fraction, detail(what)), what.phase)
+        elif isinstance(what, StatementDone) and self._last is not None:
+            self._update(html.line(f"{self._kind}: done in {duration(what.seconds)}"), self._kind)
+            self._handle = None
+
+    def close(self) -> None:
+        """Says where a statement stopped that has not ended well."""
+        if self._handle is not None and self._last is not None:
+            text = f"{self._kind}: stopped at {self._last.phase}, {detail(self._last)}"
+            self._update(html.line(text), text)
+            self._handle = None
+
+    def _update(self, markup: str, plain: str) -> None:
+        if self._handle is None:
+            self._handle = _display(markup, plain)
+        else:
+            self._handle.update({"text/html": markup, "text/plain": plain}, raw=True)
+
+
+def detail(progress: Progress) -> str:
+    """ "40 of 80 clips · 12.3 clips/s · 3.2 s left · loss 1.2"."""
+    parts = []
+    unit = progress.unit
+    if progress.total:
+        parts.append(f"{amount(progress.done)} of {amount(progress.total)} {unit}".strip())
+    elif progress.done:
+        parts.append(f"{amount(progress.done)} {unit}".strip())
+    if progress.rate:
+        parts.append(f"{amount(progress.rate)} {unit or 'per second'}{'/s' if unit else ''}")
+    if progress.seconds_left is not None:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    parts += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in progress.figures.items()]
+    return " · ".join(parts)
+
+
+def amount(number: float) -> str:
+    """ "80", "1,234", "0.52"."""
+    if number == int(number) or abs(number) >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.3g}"
+
+
+def _display(markup: str, plain: str) -> Any:
+    from IPython.display import display
+
+    return display({"text/html": markup, "text/plain": plain}, raw=True, display_id=True)  # type: ignore[no-untyped-call]

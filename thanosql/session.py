@@ -1,0 +1,117 @@
+"""A session: statements in, results out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from thanosql.display import Display, Silence, suitable_display
+from thanosql.errors import Cancelled, DataError, ThanoSQLError
+from thanosql.follow import follow
+from thanosql.result import Collector, Result, read_batches
+from thanosql.types import Event, Rows, StatementStarted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from thanosql.connection import Connection
+
+
+class Session:
+    """A connection to the query service, made by `thanosql.connect`.
+
+    Use it from any thread; close it, or use it as a context manager, when it is done with.
+
+    Args:
+        open: Makes the connection; called again when the one at hand has ended.
+    """
+
+    def __init__(self, open: Callable[[], Connection]) -> None:
+        self._open = open
+        self._connection: Connection | None = open()
+
+    def sql(self, text: str, *, progress: bool = True, on_event: Callable[[Event], None] | None = None) -> Result:
+        """Runs the statements of `text` in order and returns the result of the last.
+
+        Args:
+            text: One or more statements, separated by `;`.
+            progress: Whether to show progress and notices while they run; notices are in `Result.notices` too.
+            on_event: Called with every event as it comes.
+
+        Raises:
+            ThanoSQLError: the first failure; statements before it have taken effect.
+            Cancelled: Ctrl-C was pressed; the statement is stopped on the server, and the session can be used on.
+        """
+        result = None
+        for result in self.run(text, progress=progress, on_event=on_event):  # noqa: B007 - the last one is wanted
+            pass
+        if result is None:
+            raise DataError("there is no statement in the text", hint='For a start: session.sql("LIST TABLE")')
+        return result
+
+    def run(
+        self, text: str, *, progress: bool = True, on_event: Callable[[Event], None] | None = None
+    ) -> Iterator[Result]:
+        """Runs the statements of `text` and yields the result of each as it ends; see `sql`."""
+        display = suitable_display() if progress else Silence()
+        collector = None
+        for event in self._events(text, display):
+            if on_event is not None:
+                on_event(event)
+            if isinstance(event.event, StatementStarted):
+                collector = Collector(event.event)
+            elif collector is not None and (result := collector.add(event)) is not None:
+                yield result
+
+    def stream(self, text: str) -> Iterator[pa.RecordBatch]:
+        """Runs one statement and yields its rows as they come, for results that are too large to hold.
+
+        A caller that stops early stops the statement.
+        """
+        for event in self._events(text, Silence()):
+            if isinstance(event.event, Rows):
+                yield from read_batches(event.event)
+
+    def close(self) -> None:
+        """Ends the connection, and the services of local mode if nobody else in this process uses them."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def where(self) -> str:
+        """Where the statements go: "local, workspace /home/me/speech"."""
+        return self._connection.description if self._connection is not None else "closed"
+
+    def __repr__(self) -> str:
+        return f"<thanosql session: {self.where}>"
+
+    def _events(self, text: str, display: Display) -> Iterator[Event]:
+        """Events of `text`, shown; a failure has no frames of the transport in its traceback."""
+        try:
+            with closing(display), closing(follow(self._live_connection().client, text)) as events:
+                for event in events:
+                    display.show(event)
+                    yield event
+        except ThanoSQLError as error:
+            raise error.with_traceback(None) from None
+        except KeyboardInterrupt:
+            raise Cancelled("cancelled") from None
+
+    def _live_connection(self) -> Connection:
+        if self._connection is None:
+            raise ThanoSQLError("the session is closed", hint="Open another with thanosql.connect().")
+        if not self._connection.is_alive():
+            self._connection.close()
+            self._connection = self._open()
+        return self._connection

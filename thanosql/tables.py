@@ -1,0 +1,165 @@
+"""A result as a table of plain text, for terminals and logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from thanosql.result import PREVIEW_ROWS, Result
+from thanosql.types import Clip
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console, RenderableType
+
+CELL_CHARACTERS = 300
+"""A longer value is cut when it is shown."""
+
+TYPE_NAMES = {
+    "string": "text",
+    "large_string": "text",
+    "string_view": "text",
+    "bool": "boolean",
+    "int8": "smallint",
+    "int16": "smallint",
+    "int32": "integer",
+    "int64": "bigint",
+    "float": "real",
+    "double": "double precision",
+    "date32[day]": "date",
+    "binary": "bytea",
+    "large_binary": "bytea",
+    "null": "unknown",
+}
+"""PostgreSQL's names of Arrow's types."""
+
+
+def as_text(result: Result, *, width: int = 120, limit: int | None = PREVIEW_ROWS) -> str:
+    """`result` as it stands in a log: no colours, at most `width` characters a line."""
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    show(result, console, limit=limit)
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def show(result: Result, console: Console, *, limit: int | None = PREVIEW_ROWS) -> None:
+    """Prints the result's rows or clips, and a line that sums it up. `limit` None prints every row."""
+    from rich.text import Text
+
+    if result.batches:
+        console.print(_table(preview(result, limit), result))
+    if result.clips:
+        console.print(_clip_table(result.clips))
+    console.print(Text(summary(result, limit), style="dim"))
+
+
+def summary(result: Result, limit: int | None = PREVIEW_ROWS) -> str:
+    """The line under a result: "80 rows, the first 20 shown · 0.4 s"."""
+    parts = [result.message] if result.message else []
+    if result.batches:
+        cut = limit is not None and len(result) > limit
+        parts.append(count(len(result), "row") + (f", the first {limit} shown" if cut else ""))
+    elif result.clips:
+        parts.append(f"{count(len(result.clips), 'clip')}, {sum(clip.seconds for clip in result.clips):.1f} s of audio")
+    elif result.rows:
+        parts.append(count(result.rows, "row"))
+    parts.append(duration(result.seconds))
+    return " · ".join(parts)
+
+
+def preview(result: Result, limit: int | None = PREVIEW_ROWS) -> list[tuple[str | None, ...]]:
+    """The first rows, every value as `cell` shows it; None is NULL."""
+    table = result.to_arrow()
+    head = table if limit is None else table.slice(0, limit)
+    texts = ([None if value is None else cell(value) for value in column.to_pylist()] for column in head.columns)
+    return list(zip(*texts, strict=True))
+
+
+def cell(value: Any) -> str:
+    """A value as one line of text, with control characters made visible (a terminal must not obey a cell)."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        text = f"{value:.10g}"
+    elif isinstance(value, bytes):
+        text = f"⟨{count(len(value), 'byte')}⟩"
+    elif isinstance(value, (datetime, date, time, timedelta, Decimal, int, str)):
+        text = str(value)
+    else:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    if len(text) > CELL_CHARACTERS:
+        text = text[: CELL_CHARACTERS - 1] + "…"
+    return visible(text)
+
+
+def visible(text: str) -> str:
+    """`text` with control characters as `\\n`, `\\x1b` …"""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text)
+
+
+def type_name(kind: pa.DataType) -> str:
+    """PostgreSQL's name of an Arrow type."""
+    text = str(kind)
+    if text.startswith("timestamp"):
+        return "timestamp with time zone" if "tz=" in text else "timestamp"
+    if text.startswith("decimal"):
+        return "numeric" + text[text.index("(") :]
+    return TYPE_NAMES.get(text, text)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether values of the type line up on the right."""
+    import pyarrow.types
+
+    return pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_decimal(kind)
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 row", "1,234 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """ "12 ms", "3.4 s", "2 min 05 s"."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
+
+
+def _table(rows: Sequence[tuple[str | None, ...]], result: Result) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    for column in result.batches[0].schema:
+        head = Text(visible(column.name), style="bold").append(f"\n{type_name(column.type)}", style="dim")
+        table.add_column(head, justify="right" if is_number(column.type) else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("NULL", style="dim") if value is None else Text(value) for value in row))
+    return table
+
+
+def _clip_table(clips: Sequence[Clip]) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    captions = list(dict.fromkeys(each.column for clip in clips for each in clip.caption))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in ("clip", "seconds", *captions):
+        table.add_column(Text(visible(name)), justify="right" if name == "seconds" else "left", overflow="fold")
+    for clip in clips:
+        caption = {each.column: each.text for each in clip.caption}
+        length = Text(cell(clip.error), style="yellow") if clip.error else Text(f"{clip.seconds:.1f}")
+        table.add_row(Text(cell(clip.path)), length, *(Text(cell(caption.get(name, ""))) for name in captions))
+    return table
