@@ -6,8 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thanosql.errors import Cancelled, ThanoSQLError
+
+if TYPE_CHECKING:
+    from thanosql.result import Result
 
 SERVICES = ("catalog", "trainer", "inference", "query")
 
@@ -109,11 +113,19 @@ def _sql(options: argparse.Namespace) -> int:
     with connect(options.address, workspace=options.workspace) as session:
         for result in session.run(text):
             if options.csv:
-                if result.batches:
-                    result.to_pandas().to_csv(sys.stdout, index=False)
+                _write_csv(result)
             else:
                 show(result, console, limit=options.rows or None)
     return 0
+
+
+def _write_csv(result: Result) -> None:
+    import csv
+
+    if result.batches:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(result.columns)
+        writer.writerows(result)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,10 +17,14 @@ from thanosql.session import Session
 from thanosql.workspace import STATE_FOLDER
 
 if TYPE_CHECKING:
+    import grpc
+
     from thanosql.clients import QueryClient
 
 DEFAULT_PORT = 8470
 """Port of query_service."""
+NO_QUERY = "00000000-0000-0000-0000-000000000000"
+"""Id of a query that never was."""
 ANSWER_WITHIN = 4.0
 """Seconds within which a server must answer when a session is opened."""
 
@@ -118,7 +122,7 @@ class Remote:
         self._channel = open_channel(self.address, token)
         self.client = QueryClient(self._channel)
         try:
-            check_answer(self.client, self.address)
+            check_answer(self._channel, self.client, self.address)
         except BaseException:
             self._channel.close()
             raise
@@ -158,14 +162,18 @@ def check_port(address: str, seconds: float = ANSWER_WITHIN) -> None:
         ) from None
 
 
-def check_answer(client: QueryClient, address: str) -> None:
+def check_answer(channel: grpc.Channel, client: QueryClient, address: str) -> None:
     """Raises where what listens at `address` is no query service, or wants another token."""
-    # Cancelling a query that does not exist is the cheapest call that needs the token.
+    import grpc
+
     try:
+        grpc.channel_ready_future(channel).result(timeout=ANSWER_WITHIN)
+        # Cancelling a query that does not exist is the cheapest call that needs the token.
         with suppress(NotFound):
-            client.cancel("00000000-0000-0000-0000-000000000000")
-    except (NotSupported, InternalError, Unavailable, TimedOut) as error:
+            client.cancel(NO_QUERY)
+    except (grpc.FutureTimeoutError, NotSupported, InternalError, Unavailable, TimedOut) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, ThanoSQLError) else "it does not speak gRPC"
         raise Unavailable(
-            f"what listens at {address} is not ThanoSQL's query service ({error.message})",
+            f"what listens at {address} is not ThanoSQL's query service: {reason}",
             hint=f"The query service's port is {DEFAULT_PORT} unless it was started with another.",
         ) from None

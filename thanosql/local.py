@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from thanosql.clients import QueryClient
+from thanosql.connection import NO_QUERY
 from thanosql.errors import DataError, InvalidOption, NotFound, ThanoSQLError, Unavailable
 from thanosql.rpc.channel import open_channel
 from thanosql.running import Hold, Running, hold, read_note
@@ -216,7 +217,7 @@ def _join(workspace: Path, state: Path) -> Local:
     _check_workspace(workspace, running, state)
     connection = Local(running, state, f"local, workspace {workspace}, run by process {running.pid}", lambda: None)
     try:
-        connection.client.cancel("00000000-0000-0000-0000-000000000000")
+        connection.client.cancel(NO_QUERY)
     except NotFound:
         pass
     except ThanoSQLError as error:

@@ -130,9 +130,9 @@ def duration(seconds: float) -> str:
     """ "12 ms", "3.4 s", "2 min 05 s"."""
     if seconds < 0.1:
         return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
+    return f"{round(seconds) // 60} min {round(seconds) % 60:02} s"
 
 
 def _table(rows: Sequence[tuple[str | None, ...]], result: Result) -> RenderableType:
@@ -140,7 +140,7 @@ def _table(rows: Sequence[tuple[str | None, ...]], result: Result) -> Renderable
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
     for column in result.batches[0].schema:
         head = Text(visible(column.name), style="bold").append(f"\n{type_name(column.type)}", style="dim")
         table.add_column(head, justify="right" if is_number(column.type) else "left", overflow="fold")
@@ -155,7 +155,7 @@ def _clip_table(clips: Sequence[Clip]) -> RenderableType:
     from rich.text import Text
 
     captions = list(dict.fromkeys(each.column for clip in clips for each in clip.caption))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in ("clip", "seconds", *captions):
         table.add_column(Text(visible(name)), justify="right" if name == "seconds" else "left", overflow="fold")
     for clip in clips:

@@ -1,0 +1,107 @@
+"""Progress and notices, in a log and in a terminal; the notebook's are in test_notebook.py."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from thanosql.display import LineDisplay, TerminalDisplay, detail
+from thanosql.types import Event, Notice, Progress, Severity, StatementDone, StatementStarted
+
+
+def show(display: Any, *values: Any) -> None:
+    for number, value in enumerate(values):
+        display.show(Event(number, value))
+
+
+START = StatementStarted("", 0, "PREDICT", "PREDICT …")
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (
+            Progress("", 40, 80, "clips", 12.345, 3.24, {"wer": 0.61234}),
+            "40 of 80 clips · 12.3 clips/s · 3.2 s left · wer 0.6123",
+        ),
+        (Progress("", 1500, 0, "rows"), "1,500 rows"),
+        (Progress("", 0.5, 2, "s", figures={"learning_rate": 5e-5}), "0.5 of 2 s · learning rate 5e-05"),
+        (Progress(""), ""),
+    ],
+)
+def test_progress_is_put_into_words(progress, text):
+    assert detail(progress) == text
+
+
+def test_a_log_gets_a_line_for_a_new_phase_and_then_every_ten_seconds():
+    now = [0.0]
+    lines: list[str] = []
+    display = LineDisplay(lines.append, lambda: now[0])
+    show(display, START, Progress("training", 0, 100, "steps"))
+    for second in range(1, 25):
+        now[0] = second
+        show(display, Progress("training", second, 100, "steps"))
+    show(display, Progress("exporting"))
+    assert lines == [
+        "training: 0 of 100 steps",
+        "training: 10 of 100 steps",
+        "training: 20 of 100 steps",
+        "exporting",
+    ]
+
+
+def test_a_log_gets_notices_at_once():
+    lines: list[str] = []
+    show(LineDisplay(lines.append), START, Notice("3 rows failed", Severity.WARNING), Notice("cached: 2"))
+    assert lines == ["warning: 3 rows failed", "cached: 2"]
+
+
+def terminal() -> tuple[TerminalDisplay, io.StringIO]:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=100, color_system=None)
+    return TerminalDisplay(console, patience=60), file
+
+
+def test_a_terminal_shows_a_bar_and_removes_it():
+    display, file = terminal()
+    show(display, START, Progress("transcribing", 40, 80, "clips", 10, 4))
+    show(display, Progress("transcribing", 80, 80, "clips", 10, 0), StatementDone(0, 80, 8.0))
+    display.close()
+    output = file.getvalue()
+    assert "transcribing" in output
+    assert "80 of 80 clips" in output
+    assert re.search(r"\x1b\[2K[^\w]*$", output), "the last thing written clears the bar's line"
+    assert output.endswith("\x1b[2K") or "\x1b[?25h" in output, "the cursor is shown again"
+
+
+def test_a_quick_statement_draws_nothing():
+    display, file = terminal()
+    show(display, START, StatementDone(0, 1, 0.01))
+    display.close()
+    assert file.getvalue() == ""
+
+
+def test_a_notice_stays_in_the_terminal_and_is_not_obeyed():
+    display, file = terminal()
+    show(display, START, Notice("look: \x1b[2Jhere [bold]x[/bold]", Severity.WARNING))
+    display.close()
+    assert "warning: look: \\x1b[2Jhere [bold]x[/bold]" in file.getvalue()
+
+
+def test_an_unknown_total_is_no_division_by_zero():
+    display, file = terminal()
+    show(display, START, Progress("loading"), Progress("loading", 3), Progress("loading", 3, 0, "files"))
+    display.close()
+    assert "loading" in file.getvalue()
+
+
+def test_several_statements_follow_each_other():
+    display, file = terminal()
+    for phase in ("first", "second"):
+        show(display, START, Progress(phase, 1, 2), StatementDone(0, 1, 0.1))
+    display.close()
+    assert "second" in file.getvalue()

@@ -1,0 +1,140 @@
+"""`%thanosql` and `%%thanosql` in an IPython shell, against a query service that plays back events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from thanosql.errors import Unauthenticated, Unavailable, UnknownTable
+from thanosql.types import Clip
+
+
+class Notebook:
+    """Runs cells as a notebook does."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.error: Any = None
+        self.displayed: list[str] = []
+
+    def run(self, cell: str) -> str:
+        """What the cell prints."""
+        with capture_output() as captured:
+            outcome = self.shell.run_cell(cell, store_history=False)
+        self.error = outcome.error_in_exec
+        self.displayed = [output.data.get("text/html", "") for output in captured.outputs]
+        return captured.stdout + captured.stderr
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Notebook]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell.instance()
+    notebook = Notebook(shell)
+    notebook.run("%load_ext thanosql")
+    assert notebook.error is None
+    yield notebook
+    shell._thanosql_magics.close()
+    InteractiveShell.clear_instance()
+
+
+def test_an_address_connects(peer, notebook):
+    assert notebook.run(f"%thanosql {peer.address}").strip() == f"connected to {peer.address}"
+
+
+def test_a_line_with_a_query_gives_a_data_frame(peer, notebook):
+    peer.plays(*peer.statement(peer.rows(a=[1, 2])))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("df = %thanosql SELECT a FROM t WHERE b = '{c}' AND d = $1")
+    assert notebook.shell.user_ns["df"].to_dict("list") == {"a": [1, 2]}
+    assert peer.player.executed == ["SELECT a FROM t WHERE b = '{c}' AND d = $1"]
+
+
+def test_a_line_with_an_effect_says_what_it_did(peer, notebook):
+    peer.plays(*peer.statement(kind="COPY", message="Success", rows=80))
+    notebook.run(f"%thanosql {peer.address}")
+    assert "Success · 80 rows" in notebook.run("%thanosql COPY …")
+
+
+def test_a_cell_displays_the_result_of_each_statement_even_when_it_ends_with_a_semicolon(peer, notebook):
+    peer.plays(*peer.statement(peer.rows(a=[1])), *peer.statement(peer.rows(b=[2]), index=1))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%%thanosql\nSELECT 1 AS a;\nSELECT 2 AS b;")
+    assert ["a<br>" in html for html in notebook.displayed] == [True, False]
+    assert ["b<br>" in html for html in notebook.displayed] == [False, True]
+    assert peer.player.executed == ["SELECT 1 AS a;\nSELECT 2 AS b;\n"]
+
+
+def test_a_cell_may_begin_on_its_first_line(peer, notebook):
+    peer.plays(*peer.statement(peer.rows(a=[1])))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%%thanosql SELECT 1\nAS a")
+    assert peer.player.executed == ["SELECT 1\nAS a\n"]
+
+
+def test_recordings_are_players(peer, notebook):
+    peer.plays(*peer.statement(Clip("a.wav", "audio/wav", b"x", 1.0), kind="PRINT AUDIO"))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%%thanosql\nPRINT AUDIO AS SELECT audio_path FROM t")
+    assert "<audio controls" in notebook.displayed[0]
+
+
+def test_a_mistake_is_one_message_and_fails_the_cell(peer, notebook):
+    peer.plays(UnknownTable("there is no table 'callz'", hint="Did you mean calls?"))
+    notebook.run(f"%thanosql {peer.address}")
+    printed = notebook.run("%%thanosql\nSELECT * FROM callz")
+    assert printed.strip() == "UnknownTable: there is no table 'callz'\nDid you mean calls?"
+    assert isinstance(notebook.error, UnknownTable)
+
+
+@pytest.mark.parametrize(
+    "form", ["API_TOKEN=s3cret", "API_TOKEN='s3cret'", "API_TOKEN = {secret}", "api_token=$secret"]
+)
+def test_a_token_is_used_and_never_echoed(start_peer, notebook, form):
+    peer = start_peer(token="s3cret")
+    notebook.shell.user_ns["secret"] = "s3cret"
+    printed = notebook.run(f"%thanosql {form}")
+    printed += notebook.run(f"%thanosql {peer.address}")
+    assert notebook.error is None
+    assert f"connected to {peer.address}" in printed
+    assert "s3cret" not in printed
+    assert "s3cret" not in repr(notebook.shell._thanosql_magics._session)
+
+
+def test_token_and_address_may_stand_in_one_line(start_peer, notebook):
+    peer = start_peer(token="s3cret")
+    assert "connected" in notebook.run(f"%thanosql API_TOKEN=s3cret {peer.address}")
+
+
+def test_a_missing_token_can_be_given_after_the_address(start_peer, notebook):
+    peer = start_peer(token="s3cret")
+    notebook.run(f"%thanosql {peer.address}")
+    assert isinstance(notebook.error, Unauthenticated)
+    peer.plays(*peer.statement(peer.rows(a=[1])))
+    notebook.run("%thanosql API_TOKEN=s3cret")
+    notebook.run("df = %thanosql SELECT 1 AS a")
+    assert notebook.error is None
+    assert len(notebook.shell.user_ns["df"]) == 1
+
+
+def test_an_address_where_nothing_listens_is_one_message(notebook):
+    printed = notebook.run("%thanosql 127.0.0.1:1")
+    assert isinstance(notebook.error, Unavailable)
+    assert printed.startswith("Unavailable: nothing answers at 127.0.0.1:1")
+    assert "Traceback" not in printed
+
+
+def test_the_magic_alone_says_where_statements_go(peer, notebook, monkeypatch):
+    notebook.run(f"%thanosql {peer.address}")
+    assert notebook.run("%thanosql").strip() == f"connected to {peer.address}"
+
+
+def test_loading_again_begins_anew(peer, notebook):
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%reload_ext thanosql")
+    assert notebook.error is None
+    assert notebook.shell._thanosql_magics._session is None

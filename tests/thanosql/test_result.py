@@ -1,0 +1,196 @@
+"""What a result holds, and how it shows itself."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from thanosql.result import Result, read_batches
+from thanosql.tables import as_text, cell, duration, type_name
+from thanosql.types import Clip, ClipCaption, Rows
+
+
+def result_of(columns: dict[str, Any], **fields: Any) -> Result:
+    return Result("SELECT", "SELECT …", tuple(pa.table(columns).to_batches()), seconds=0.25, **fields)
+
+
+class Tags(HTMLParser):
+    """The tags of a document, to see what a browser would see."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: dict[str, str | None] = {}
+        self.text = ""
+        self.feed(markup)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append(tag)
+        self.attributes |= dict(attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_rows_are_named_tuples():
+    rows = list(result_of({"audio_path": ["a.wav"], "count(*)": [3]}))
+    assert rows == [("a.wav", 3)]
+    assert rows[0].audio_path == "a.wav"
+    assert rows[0][1] == 3
+
+
+def test_columns_of_the_same_name_are_kept():
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    result = Result("SELECT", "", tuple(table.to_batches()))
+    assert result.columns == ("a", "a")
+    assert list(result) == [(1, 2)]
+    assert "     1        2" in repr(result)
+
+
+def test_a_result_becomes_arrow_and_pandas():
+    result = result_of({"a": [1, 2], "b": ["x", None]})
+    assert result.to_arrow().to_pydict() == {"a": [1, 2], "b": ["x", None]}
+    frame = result.to_pandas()
+    assert list(frame.columns) == ["a", "b"]
+    assert frame.shape == (2, 2)
+
+
+def test_an_effect_has_no_rows_but_is_true():
+    result = Result("COPY", "COPY …", message="Success", rows=80, seconds=0.25)
+    assert len(result) == 0
+    assert result
+    assert result.to_pandas().empty
+    assert repr(result) == "Success · 80 rows · 0.2 s"
+
+
+def test_a_result_without_rows_keeps_its_columns():
+    schema = pa.schema([("a", pa.int64())])
+    sink = pa.BufferOutputStream()
+    pa.ipc.new_stream(sink, schema).close()
+    result = Result("SELECT", "", tuple(read_batches(Rows(sink.getvalue().to_pybytes()))))
+    assert result.columns == ("a",)
+    assert list(result) == []
+    assert "0 rows" in repr(result)
+    assert list(result.to_pandas().columns) == ["a"]
+
+
+def test_a_table_shows_names_types_and_values():
+    text = repr(result_of({"audio_path": ["a.wav", None], "seconds": [1.5, 2.25]}))
+    assert text.splitlines() == [
+        "audio_path            seconds",
+        "text         double precision",
+        "─" * 29,
+        "a.wav                     1.5",
+        "NULL                     2.25",
+        "2 rows · 0.2 s",
+    ]
+
+
+def test_a_long_table_says_that_it_is_cut():
+    result = result_of({"a": list(range(1000))})
+    assert "1,000 rows, the first 20 shown" in repr(result)
+    assert "19" in repr(result)
+    assert "\n 20" not in repr(result)
+    assert "the first 20 shown" in result._repr_html_()
+    assert result._repr_html_().count("<tr>") == 21
+    assert "999" in as_text(result, limit=None)
+
+
+def test_a_terminal_does_not_obey_a_cell():
+    text = repr(result_of({"a": ["\x1b[31mred\x1b[0m\nnew line [bold]x[/bold]"]}))
+    assert "\x1b" not in text
+    assert r"\x1b[31mred\x1b[0m\nnew line [bold]x[/bold]" in text
+
+
+def test_a_browser_does_not_obey_a_cell():
+    attack = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    seen = Tags(result_of({attack: [attack]})._repr_html_())
+    assert set(seen.tags) == {"div", "table", "thead", "tbody", "tr", "th", "td", "br", "span"}
+    assert attack in seen.text
+
+
+def test_null_is_not_the_text_null():
+    markup = result_of({"a": ["NULL", None]})._repr_html_()
+    assert markup.count("<i>NULL</i>") == 1
+
+
+def test_clips_are_players_with_captions():
+    clip = Clip("a/b.flac", "audio/flac", b"fLaC", 2.5, (ClipCaption("text", "<b>hello</b>"),))
+    seen = Tags(Result("PRINT AUDIO", "", clips=(clip,))._repr_html_())
+    assert "audio" in seen.tags
+    assert "controls" in seen.attributes
+    assert seen.attributes["src"] == "data:audio/flac;base64,ZkxhQw=="
+    assert "b" not in seen.tags
+    assert "a/b.flac · 2.5 s · text: <b>hello</b>" in seen.text
+
+
+def test_a_clip_with_a_hostile_media_type_is_still_one_attribute():
+    clip = Clip("a.wav", 'audio/wav"><script>alert(1)</script>', b"x", 1.0)
+    assert "script" not in Tags(Result("PRINT AUDIO", "", clips=(clip,))._repr_html_()).tags
+
+
+def test_a_clip_that_cannot_be_played_says_why():
+    result = Result("PRINT AUDIO", "", clips=(Clip("a.wav", error="the file does not exist"),))
+    assert "<audio" not in result._repr_html_()
+    assert "the file does not exist" in result._repr_html_()
+    assert re.search(r"a\.wav\s+the file does not exist", repr(result))
+
+
+def test_clips_are_a_list_of_files_in_a_terminal():
+    clips = (Clip("a.wav", "audio/wav", b"x", 1.25), Clip("b.wav", "audio/wav", b"x", 2, (ClipCaption("text", "hi"),)))
+    text = repr(Result("PRINT AUDIO", "", clips=clips, seconds=0.25))
+    assert re.search(r"clip\s+seconds\s+text", text)
+    assert re.search(r"b\.wav\s+2\.0\s+hi", text)
+    assert "2 clips, 3.2 s of audio · 0.2 s" in text
+
+
+def test_a_notebook_gets_both_forms():
+    bundle = result_of({"a": [1]})._repr_mimebundle_(include=None, exclude=None)
+    assert set(bundle) == {"text/plain", "text/html"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (0.1 + 0.2, "0.3"),
+        (1234567.0, "1234567"),
+        (float("nan"), "nan"),
+        (b"abc", "⟨3 bytes⟩"),
+        ([1, None], "[1, null]"),
+        ({"a": datetime.date(2024, 1, 2)}, '{"a": "2024-01-02"}'),
+        (decimal.Decimal("1.50"), "1.50"),
+        ("x" * 1000, "x" * 299 + "…"),
+        ("\u202egnp", r"\u202egnp"),
+    ],
+)
+def test_every_value_is_one_line_of_text(value, text):
+    assert cell(value) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (pa.string(), "text"),
+        (pa.int64(), "bigint"),
+        (pa.timestamp("us"), "timestamp"),
+        (pa.timestamp("us", "UTC"), "timestamp with time zone"),
+        (pa.decimal128(10, 2), "numeric(10, 2)"),
+        (pa.list_(pa.int32()), "list<item: int32>"),
+    ],
+)
+def test_types_have_their_names_in_sql(kind, name):
+    assert type_name(kind) == name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.012, "12 ms"), (3.14, "3.1 s"), (59.97, "1 min 00 s"), (125.4, "2 min 05 s")]
+)
+def test_durations_are_short(seconds, text):
+    assert duration(seconds) == text

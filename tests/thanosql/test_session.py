@@ -1,0 +1,198 @@
+"""Sessions against a query service that plays back events, over real gRPC."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+import pytest
+
+import thanosql
+from thanosql.connection import normal_address
+from thanosql.errors import DataError, Unauthenticated, Unavailable, UnknownTable
+from thanosql.types import Notice, Progress, Severity
+
+
+@pytest.fixture
+def session(peer: Any) -> Any:
+    with thanosql.connect(peer.address) as session:
+        yield session
+
+
+def test_a_statement_gives_its_rows(peer, session):
+    peer.plays(*peer.statement(peer.rows(one=[1, 2], text=["a", None])))
+    result = session.sql("SELECT …")
+    assert result.columns == ("one", "text")
+    assert list(result) == [(1, "a"), (2, None)]
+    assert [row.one for row in result] == [1, 2]
+    assert peer.player.executed == ["SELECT …"]
+
+
+def test_several_statements_give_the_result_of_the_last(peer, session):
+    peer.plays(*peer.statement(peer.rows(a=[1])), *peer.statement(peer.rows(b=[2]), index=1))
+    assert session.sql("…").columns == ("b",)
+
+
+def test_run_gives_the_result_of_each_statement(peer, session):
+    peer.plays(*peer.statement(kind="COPY", message="Success", rows=80), *peer.statement(peer.rows(b=[2]), index=1))
+    assert [(result.kind, result.message, len(result)) for result in session.run("…")] == [
+        ("COPY", "Success", 0),
+        ("SELECT", "", 1),
+    ]
+
+
+def test_a_text_without_a_statement_is_refused(peer, session):
+    peer.plays()
+    with pytest.raises(DataError, match="no statement"):
+        session.sql("-- nothing")
+
+
+def test_a_failure_has_no_frames_of_grpc(peer, session):
+    peer.plays(UnknownTable("there is no table 'callz'", hint="Did you mean calls?", line=1, column=15, excerpt="…"))
+    with pytest.raises(UnknownTable) as caught:
+        session.sql("SELECT * FROM callz")
+    text = "".join(traceback.format_exception(caught.value))
+    assert "/grpc/" not in text
+    assert "clients.py" not in text
+    assert "Did you mean calls?" in text
+
+
+def test_notices_are_shown_as_they_come_and_kept(peer, session, capsys):
+    peer.plays(*peer.statement(Notice("the bundled model is used", Severity.WARNING)))
+    result = session.sql("…")
+    assert result.notices == (Notice("the bundled model is used", Severity.WARNING),)
+    assert "warning: the bundled model is used" in capsys.readouterr().err
+
+
+def test_every_event_reaches_the_callback(peer, session, capsys):
+    peer.plays(*peer.statement(Progress("transcribing", 1, 2, "clips")))
+    seen: list[str] = []
+    session.sql("…", progress=False, on_event=lambda event: seen.append(type(event.event).__name__))
+    assert seen == ["StatementStarted", "Progress", "StatementDone"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_broken_stream_is_taken_up_at_the_next_event(peer, session):
+    peer.plays(*peer.statement(peer.rows(a=[1]), peer.breaks, peer.rows(a=[2])))
+    assert list(session.sql("…")) == [(1,), (2,)]
+    assert peer.player.attached == [2]
+
+
+def test_a_stream_that_breaks_before_its_first_event_is_taken_up(peer, session):
+    peer.plays(peer.breaks, *peer.statement(peer.rows(a=[1])))
+    assert list(session.sql("…")) == [(1,)]
+    assert peer.player.attached == [0]
+
+
+def test_rows_are_streamed_as_they_come(peer, session):
+    peer.plays(*peer.statement(peer.rows(a=[1]), peer.until_cancelled)[:-1])
+    stream = session.stream("SELECT …")
+    assert next(stream).to_pydict() == {"a": [1]}
+    stream.close()
+    (cancelled,) = peer.player.cancelled.values()
+    assert cancelled.wait(5), "a caller that stops early stops the statement"
+
+
+def test_ctrl_c_cancels_the_statement_and_the_session_stays_usable(peer, session):
+    peer.plays(*peer.statement(Progress("training", 1, 100, "steps"), peer.until_cancelled)[:-1])
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(thanosql.Cancelled):
+        session.sql("BUILD …", progress=False)
+    assert time.monotonic() - began < 2
+    (cancelled,) = peer.player.cancelled.values()
+    assert cancelled.is_set()
+    peer.plays(*peer.statement(peer.rows(a=[1])))
+    assert list(session.sql("SELECT …")) == [(1,)]
+
+
+def test_a_closed_session_says_so(peer):
+    session = thanosql.connect(peer.address)
+    session.close()
+    session.close()
+    with pytest.raises(thanosql.ThanoSQLError, match="closed"):
+        session.sql("SELECT 1")
+
+
+def test_an_address_where_nothing_listens_is_refused_at_once():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=f"nothing answers at {address}.*refused"):
+        thanosql.connect(address)
+    assert time.monotonic() - began < 2
+
+
+def test_an_address_of_something_else_is_refused_within_seconds():
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="not ThanoSQL's query service"):
+            thanosql.connect(f"127.0.0.1:{mute.getsockname()[1]}")
+    assert time.monotonic() - began < 10
+
+
+def test_a_wrong_token_is_found_when_connecting(start_peer):
+    peer = start_peer(token="right")
+    with pytest.raises(Unauthenticated):
+        thanosql.connect(peer.address, "wrong")
+    thanosql.connect(peer.address, "right").close()
+
+
+def test_address_and_token_come_from_the_environment(start_peer, monkeypatch):
+    peer = start_peer(token="secret")
+    peer.plays(*peer.statement(peer.rows(a=[1])))
+    monkeypatch.setenv("THANOSQL_ADDRESS", peer.address)
+    monkeypatch.setenv("THANOSQL_API_TOKEN", "secret")
+    with thanosql.connect() as session:
+        assert list(session.sql("SELECT …")) == [(1,)]
+        assert repr(session) == f"<thanosql session: connected to {peer.address}>"
+        assert "secret" not in repr(session)
+
+
+def test_a_workspace_together_with_an_address_is_refused(tmp_path):
+    with pytest.raises(thanosql.ThanoSQLError, match="together with an address"):
+        thanosql.connect("localhost:1", workspace=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        ("speech", "speech:8470"),
+        ("speech:1", "speech:1"),
+        ("grpc://speech:1/", "speech:1"),
+        ("http://10.0.0.1:8470", "10.0.0.1:8470"),
+        ("[::1]:9", "[::1]:9"),
+    ],
+)
+def test_an_address_may_be_written_in_several_ways(given, normal):
+    assert normal_address(given) == normal
+
+
+@pytest.mark.parametrize("given", ["", "a b", "https://x:1", "x:y", "SELECT 1"])
+def test_what_is_no_address_is_refused(given):
+    with pytest.raises(thanosql.ThanoSQLError, match="is not an address"):
+        normal_address(given)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    heavy = ("torch", "transformers", "onnxruntime", "pandas", "IPython", "pyarrow", "grpc", "numpy")
+    code = f"import sys, thanosql; print([name for name in {heavy!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_opening_a_session_loads_no_torch_and_no_pandas(peer):
+    heavy = ("torch", "transformers", "onnxruntime", "pandas", "IPython")
+    code = f"""
+import sys, thanosql
+thanosql.connect({peer.address!r}).close()
+print([name for name in {heavy!r} if name in sys.modules])"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
