@@ -1,0 +1,70 @@
+"""Starts catalog_service: opens its stores and serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+
+from catalog_service.config import CatalogConfig
+from thanosql.errors import Unavailable
+from thanosql.rpc.server import RunningServer, run_service, start_server
+
+# Each running call has a thread, and a COPY or a long query holds one for minutes.
+THREADS = 32
+
+
+def start(config: CatalogConfig) -> RunningServer:
+    """Serves, and returns at once.
+
+    Raises:
+        Unavailable: the state folder, its files or the port cannot be had.
+        DataError: the files are damaged, or of a newer release.
+    """
+    from catalog_service.catalog import check_tables_setting
+    from catalog_service.schema.database import open_database
+    from catalog_service.schema.jobs import Jobs
+    from catalog_service.schema.models import Models
+    from catalog_service.schema.transcripts import Transcripts
+    from catalog_service.servicer import CatalogServicer, utc_now
+    from catalog_service.tables.duckdb_store import open_duckdb_store
+    from thanosql.v1.catalog_pb2_grpc import add_CatalogServiceServicer_to_server
+
+    check_tables_setting(config.tables)
+    _make_state_folder(config)
+    with ExitStack() as opened:
+        # The tables come first: their file is locked, so that no second process serves this folder.
+        tables = open_duckdb_store(config.tables_file, config.memory_limit, config.query_threads)
+        opened.callback(tables.close)
+        database = open_database(config.database_url, utc_now())
+        opened.callback(database.close)
+        servicer = CatalogServicer(
+            config, tables, Models(database), Jobs(database), Transcripts(database, config.transcripts)
+        )
+        server = start_server(
+            config,
+            {"thanosql.v1.CatalogService": partial(add_CatalogServiceServicer_to_server, servicer)},
+            threads=THREADS,
+            on_stop=(tables.close, database.close),
+        )
+        opened.pop_all()
+    return server
+
+
+def _make_state_folder(config: CatalogConfig) -> None:
+    try:
+        config.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the state folder {config.state} cannot be made: {error.strerror}",
+            hint="Choose a folder that you may write to (--state).",
+        ) from error
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    run_service(CatalogConfig, start, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Decides about names: which model version is meant, what may be created, replaced or appended to."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import Enum
+
+from thanosql.errors import DataError, NameTaken, NotSupported, StatementError, UnknownModel, UnknownTable
+from thanosql.types import Column, IfExists, Model, ModelState, Table
+
+FIRST_MODEL = "tutorial_audio_recognition"
+"""The model that a new catalog starts with."""
+
+
+class WriteMode(Enum):
+    """What a write does to its table."""
+
+    CREATE = "create"
+    REPLACE = "replace"
+    APPEND = "append"
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """A sentence that names the nearest of `names`, or some of them; empty where there are none."""
+    by_fold = {each.casefold(): each for each in sorted(names)}
+    near = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean {by_fold[near[0]]!r}?"
+    some = list(by_fold.values())
+    return f"There are: {', '.join(some[:8])}{', …' if len(some) > 8 else ''}." if some else ""
+
+
+def unknown_table(name: str, names: Iterable[str]) -> UnknownTable:
+    """The error for a table that is not there."""
+    return UnknownTable(
+        f"table {name!r} does not exist",
+        hint=suggest(name, names) or "There are no tables yet: COPY … FROM 'file' makes one.",
+    )
+
+
+def unknown_model(name: str, names: Iterable[str]) -> UnknownModel:
+    """The error for a model that is not there."""
+    return UnknownModel(
+        f"model {name!r} does not exist",
+        hint=suggest(name, names) or "There are no models: BUILD MODEL … makes one.",
+    )
+
+
+def find_table(name: str, tables: Iterable[Table]) -> Table | None:
+    """The table of that name; names differ only in more than the case of their letters."""
+    return next((each for each in tables if each.name.casefold() == name.casefold()), None)
+
+
+def choose_write(name: str, existing: Table | None, if_exists: IfExists) -> WriteMode:
+    """What a COPY into `name` does.
+
+    Raises:
+        NameTaken: the table exists, and the statement does not say what becomes of it.
+        StatementError: the name is empty.
+    """
+    if not name.strip():
+        raise StatementError(
+            "the name of the table is empty", hint="COPY calls FROM 'calls.csv' makes the table calls."
+        )
+    if existing is None:
+        return WriteMode.CREATE
+    match if_exists:
+        case IfExists.REPLACE:
+            return WriteMode.REPLACE
+        case IfExists.APPEND:
+            return WriteMode.APPEND
+    raise NameTaken(
+        f"table {existing.name!r} exists already, with {existing.rows} rows",
+        hint="OPTIONS (overwrite=True) replaces it, OPTIONS (if_exists='append') adds to it.",
+    )
+
+
+def match_columns(table: Table, columns: Sequence[str], path: str) -> dict[str, Column]:
+    """The table's column for each column of the file that is appended, in the file's order.
+
+    Raises:
+        DataError: the two do not have the same columns.
+    """
+    of_table = {column.name.casefold(): column for column in table.columns}
+    of_file = {name.casefold(): name for name in columns}
+    missing = [column.name for fold, column in of_table.items() if fold not in of_file]
+    extra = [name for fold, name in of_file.items() if fold not in of_table]
+    if missing or extra:
+        differences = [
+            *([f"{path!r} lacks {', '.join(missing)}"] if missing else []),
+            *([f"the table lacks {', '.join(extra)}"] if extra else []),
+        ]
+        raise DataError(
+            f"{path!r} cannot be appended to table {table.name!r}: {'; '.join(differences)}",
+            hint=f"The table has the columns {', '.join(column.name for column in table.columns)}; "
+            "the file must have the same, in any order.",
+        )
+    return {name: of_table[fold] for fold, name in of_file.items()}
+
+
+_MODEL_NAME = re.compile(r"[\w\-][\w.\-]{0,62}")
+
+
+def check_model_name(name: str) -> None:
+    """A model's name is also the name of a folder.
+
+    Raises:
+        StatementError: it cannot be one.
+    """
+    if not _MODEL_NAME.fullmatch(name):
+        raise StatementError(
+            f"{name!r} cannot be the name of a model" if name else "the name of the model is empty",
+            hint="Use letters, digits, '_', '-' and, not at the beginning, '.'; 63 characters at most.",
+        )
+
+
+def newest(models: Iterable[Model]) -> tuple[Model, ...]:
+    """The version of each model that is served: the newest ready one, or else the newest; by name."""
+    chosen: dict[str, Model] = {}
+    for model in sorted(models, key=lambda m: (m.name, m.state is ModelState.READY, m.version)):
+        chosen[model.name] = model
+    return tuple(chosen.values())
+
+
+def find_model(name: str, version: int, models: Sequence[Model]) -> Model:
+    """The version `version` of a model, or the one that is served where `version` is 0.
+
+    Raises:
+        UnknownModel: there is none.
+    """
+    versions = [model for model in models if model.name == name]
+    if not versions:
+        raise unknown_model(name, {model.name for model in models})
+    if version == 0:
+        return newest(versions)[0]
+    for model in versions:
+        if model.version == version:
+            return model
+    known = ", ".join(str(model.version) for model in sorted(versions, key=lambda m: m.version))
+    raise UnknownModel(f"model {name!r} has no version {version}", hint=f"It has: {known}.")
+
+
+def check_registration(model: Model) -> None:
+    """Whether a version may be registered.
+
+    Raises:
+        StatementError: the name cannot be one.
+        DataError: the version is not a number that was reserved.
+    """
+    check_model_name(model.name)
+    if model.version < 1:
+        raise DataError(
+            f"version {model.version} of model {model.name!r} cannot be registered: versions count from 1",
+            hint="Reserve the version first (ReserveModelVersion).",
+        )
+
+
+def first_model(now: datetime) -> Model:
+    """The model that a new catalog starts with: exported from its base when first needed."""
+    return Model(
+        FIRST_MODEL,
+        1,
+        class_name="Wav2Vec2En",
+        base="facebook/wav2vec2-base-960h",
+        state=ModelState.PENDING,
+        updated_at=now,
+    )
+
+
+def check_tables_setting(tables: str) -> None:
+    """Whether the setting `tables` is one that this release can serve.
+
+    Raises:
+        NotSupported: it names a database server.
+    """
+    if "://" in tables:
+        raise NotSupported(
+            f"tables in {tables.split('://')[0]!r} are not yet supported",
+            hint="Give the path of a DuckDB file, or nothing for tables.duckdb in the state folder.",
+        )

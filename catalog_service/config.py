@@ -1,0 +1,33 @@
+"""Settings of catalog_service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from thanosql.configuration import ServiceConfig, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogConfig(ServiceConfig):
+    """Keeps tables, models, jobs and transcripts."""
+
+    service: ClassVar[str] = "catalog"
+
+    port: int = setting(8471, "port to listen on; 0: chosen by the system")
+    database: str = setting("", "SQLAlchemy URL of the metadata; empty: metadata.sqlite in the state folder")
+    tables: str = setting("", "DuckDB file of the users' tables; empty: tables.duckdb in the state folder")
+    memory_limit: str = setting("1GB", "memory that queries over tables may take together; beyond it they use the disk")
+    query_threads: int = setting(0, "threads that queries over tables may take; 0: one for each core")
+    transcripts: int = setting(1_000_000, "transcripts that are kept; beyond it the longest unused ones go")
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy's URL of the metadata."""
+        return self.database or f"sqlite:///{self.state / 'metadata.sqlite'}"
+
+    @property
+    def tables_file(self) -> Path:
+        """The DuckDB file of the users' tables."""
+        return Path(self.tables) if self.tables else self.state / "tables.duckdb"

@@ -1,0 +1,1 @@
+"""The metadata: models, jobs and transcripts in a relational database."""

@@ -1,0 +1,149 @@
+"""Opens the metadata database: makes a new one, upgrades an old one, refuses a newer one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from catalog_service.catalog import first_model
+from catalog_service.schema.definitions import HEAD, metadata, model_names, models
+from thanosql.errors import DataError, InternalError, Unavailable
+
+BUSY_SECONDS = 20
+"""How long a write waits for another process's, in SQLite."""
+
+# As Alembic makes it.
+_revisions = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+
+class Database:
+    """The metadata, ready for use; closed with `close`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads, and sees one moment."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that writes; in SQLite there is one at a time, from its first statement on."""
+        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Frees the files."""
+        self._engine.dispose()
+
+
+def open_database(url: str, now: datetime) -> Database:
+    """Opens the database at `url`, with today's schema.
+
+    A new database is made whole at today's schema and starts with the model of the tutorial; Alembic
+    is loaded only for an older one.
+
+    Raises:
+        Unavailable: it cannot be opened.
+        DataError: it is another program's, or damaged, or of a newer release.
+    """
+    database = Database(_make_engine(url))
+    try:
+        with database.write() as connection:
+            _bring_up_to_date(connection, url, now)
+    except DBAPIError as error:
+        database.close()
+        if "not a database" in str(error.orig) or "malformed" in str(error.orig):
+            raise DataError(
+                f"the metadata database {url} is damaged: {error.orig}",
+                hint="Put a copy of it back, or move the file away to start with empty metadata.",
+            ) from error
+        raise Unavailable(
+            f"the metadata database {url} cannot be opened: {error.orig}",
+            hint="Is the folder there and writable, and is the disk not full?",
+        ) from error
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _make_engine(url: str) -> sa.Engine:
+    try:
+        engine = sa.create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise Unavailable(
+            f"the metadata database {url!r} cannot be used: {error}",
+            hint="Give a URL such as sqlite:///state/metadata.sqlite, and install its driver.",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection))
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any) -> None:
+    # The driver begins transactions late and by its own rules; `_begin_sqlite` begins them instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # With WAL a power cut may lose the last commits, never the database.
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bring_up_to_date(connection: sa.Connection, url: str, now: datetime) -> None:
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(_revisions.name):
+        others = inspector.get_table_names()
+        if others:
+            raise DataError(
+                f"the database {url} is not this program's: it has the tables {', '.join(others[:5])}",
+                hint="Give an empty database.",
+            )
+        _create(connection, now)
+        return
+    stored = connection.scalar(sa.select(_revisions.c.version_num))
+    if stored != HEAD:
+        from catalog_service.schema.migrate import knows, upgrade  # loads Alembic
+
+        if stored is None or not knows(stored):
+            raise DataError(
+                f"the metadata database {url} was written by a newer release: "
+                f"its revision is {stored}, this program knows those up to {HEAD}",
+                hint="Install the newer release again (pip install -U thanosql-speech), or use another state folder.",
+            )
+        upgrade(connection)
+        if connection.scalar(sa.select(_revisions.c.version_num)) != HEAD:
+            raise InternalError(f"the migrations do not lead to revision {HEAD}")
+
+
+def _create(connection: sa.Connection, now: datetime) -> None:
+    metadata.create_all(connection)
+    _revisions.create(connection)
+    connection.execute(_revisions.insert().values(version_num=HEAD))
+    first = first_model(now)
+    connection.execute(model_names.insert().values(name=first.name, last_version=first.version))
+    connection.execute(
+        models.insert().values({name: getattr(first, name) for name in models.c.keys()} | {"state": first.state.value})  # noqa: SIM118
+    )

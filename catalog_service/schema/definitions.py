@@ -1,0 +1,111 @@
+"""The tables of the metadata, as SQLAlchemy knows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+HEAD = "0001"
+"""The newest revision of the migrations; a test compares the two."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time: with its zone in Python, as UTC in the database."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From Python; SQLite keeps no zone."""
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To Python."""
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+model_names = Table(
+    "model_names",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # Outlives the models of the name, so that no version number is given twice.
+    Column("last_version", Integer, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("class_name", Text, nullable=False),
+    Column("base", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("wer", Float),
+    Column("cer", Float),
+    Column("updated_at", Moment, nullable=False),
+    Column("report", Text, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    # The order in which the jobs came, whatever the clock said.
+    Column("number", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("spec", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("lease_expires_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("error", Text, nullable=False),
+    Index(None, "state"),
+)
+
+transcripts = Table(
+    "transcripts",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    # One row for a path: a file that has changed replaces what was said of it before.
+    Column("path", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("audio_seconds", Float, nullable=False),
+    Column("used_at", Moment, nullable=False),
+    ForeignKeyConstraint(["model", "version"], ["models.name", "models.version"], ondelete="CASCADE"),
+    Index(None, "used_at"),
+)

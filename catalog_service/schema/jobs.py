@@ -1,0 +1,108 @@
+"""The rows of the jobs: each method is one transaction around a decision of `catalog_service.jobs`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog_service import jobs as rules
+from catalog_service.schema.database import Database
+from catalog_service.schema.definitions import jobs
+from thanosql.types import Job, JobKind, JobSpec, JobState
+
+
+class Jobs:
+    """Every training and export job there was."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, id: str, spec: JobSpec, now: datetime) -> Job:
+        """Queues a job; the same job twice is one.
+
+        Raises:
+            NameTaken: another job has the id.
+        """
+        with self._database.write() as connection:
+            existing = _find(connection, id)
+            job = rules.create(id, spec, existing, now)
+            if existing is None:
+                connection.execute(sa.insert(jobs).values(_values(job)))
+            return job
+
+    def get(self, id: str) -> Job:
+        """A job by its id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.read() as connection:
+            return _get(connection, id)
+
+    def newest_first(self) -> tuple[Job, ...]:
+        """Every job."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(jobs).order_by(jobs.c.number.desc()))
+            return tuple(_job(row._mapping) for row in rows)
+
+    def claim(self, owner: str, lease_seconds: float, now: datetime) -> Job | None:
+        """Hands the oldest job that waits, or whose trainer has gone, to `owner`; None where there is none.
+
+        Two trainers never get the same: the transaction is the only one that writes.
+        """
+        open_jobs = (
+            sa.select(jobs)
+            .where(jobs.c.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]))
+            .order_by(jobs.c.number)
+            # For databases other than SQLite, which ignores it: rows, not the database, are locked there.
+            .with_for_update(skip_locked=True)
+        )
+        with self._database.write() as connection:
+            candidates = (_job(row._mapping) for row in connection.execute(open_jobs).all())
+            job = next((each for each in candidates if rules.is_claimable(each, now)), None)
+            return None if job is None else _save(connection, rules.claim(job, owner, lease_seconds, now))
+
+    def renew(self, id: str, owner: str, lease_seconds: float, now: datetime) -> Job:
+        """Lets `owner` hold its job for longer.
+
+        Raises:
+            LeaseLost: the job has ended, or another trainer holds it.
+        """
+        with self._database.write() as connection:
+            return _save(connection, rules.renew(_get(connection, id), owner, lease_seconds, now))
+
+    def finish(self, id: str, state: JobState, error: str, now: datetime) -> Job:
+        """Ends a job; one that has ended stays as it is."""
+        with self._database.write() as connection:
+            return _save(connection, rules.finish(_get(connection, id), state, error, now))
+
+
+def _find(connection: sa.Connection, id: str) -> Job | None:
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == id).with_for_update()).one_or_none()
+    return None if row is None else _job(row._mapping)
+
+
+def _get(connection: sa.Connection, id: str) -> Job:
+    job = _find(connection, id)
+    if job is None:
+        newest = sa.select(jobs.c.id).order_by(jobs.c.number.desc()).limit(3)
+        raise rules.unknown(id, connection.scalars(newest))
+    return job
+
+
+def _save(connection: sa.Connection, job: Job) -> Job:
+    connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(_values(job)))
+    return job
+
+
+def _values(job: Job) -> dict[str, Any]:
+    return asdict(job) | {"state": job.state.value}
+
+
+def _job(row: Any) -> Job:
+    values = {name: value for name, value in row.items() if name != "number"}
+    spec = JobSpec(**{**values["spec"], "kind": JobKind(values["spec"]["kind"])})
+    return Job(**{**values, "spec": spec, "state": JobState(values["state"])})

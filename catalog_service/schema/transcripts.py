@@ -1,0 +1,112 @@
+"""The transcript cache: what a version of a model said of a recording, as long as the recording is the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog_service import transcripts as rules
+from catalog_service.schema.database import Database
+from catalog_service.schema.definitions import models, transcripts
+from thanosql.types import AudioKey, CachedTranscript
+
+_KEY = (transcripts.c.model, transcripts.c.version, transcripts.c.path)
+
+
+class Transcripts:
+    """At most about `limit` transcripts, those that were used last."""
+
+    def __init__(self, database: Database, limit: int) -> None:
+        self._database = database
+        self._limit = limit
+        # Counting a million rows takes longer than storing a few: it is done after every hundredth part.
+        self._stored_since_count = limit
+        self._lock = threading.Lock()
+
+    def lookup(self, model: str, version: int, keys: Sequence[AudioKey], now: datetime) -> tuple[CachedTranscript, ...]:
+        """Those of the transcripts that are known and still true, in no particular order."""
+        found: list[CachedTranscript] = []
+        unused: list[str] = []
+        with self._database.read() as connection:
+            for paths in rules.chunks(dict.fromkeys(key.path for key in keys)):
+                for row in connection.execute(sa.select(transcripts).where(*_of(model, version, paths))):
+                    found.append(_transcript(row._mapping))
+                    if row.used_at < rules.touched_before(now):
+                        unused.append(row.path)
+        if unused:
+            with self._database.write() as connection:
+                for paths in rules.chunks(unused):
+                    connection.execute(sa.update(transcripts).where(*_of(model, version, paths)).values(used_at=now))
+        return rules.still_true(found, keys)
+
+    def store(self, model: str, version: int, values: Iterable[CachedTranscript], now: datetime) -> None:
+        """Keeps transcripts. Those of a model that was deleted in the meantime are let go."""
+        rows = [
+            {
+                "model": model,
+                "version": version,
+                "path": each.key.path,
+                "size": each.key.size,
+                "modified_ns": each.key.modified_ns,
+                "text": each.text,
+                "confidence": each.confidence,
+                "words": each.words,
+                "audio_seconds": each.audio_seconds,
+                "used_at": now,
+            }
+            for each in rules.newest_by_path(values)
+        ]
+        if not rows:
+            return
+        with self._database.write() as connection:
+            known = sa.select(models.c.name).where(models.c.name == model, models.c.version == version)
+            if connection.execute(known).first() is None:
+                return
+            connection.execute(_upsert(connection.dialect.name), rows)
+            if self._is_time_to_count(len(rows)):
+                self._make_room(connection)
+
+    def _is_time_to_count(self, stored: int) -> bool:
+        with self._lock:
+            self._stored_since_count += stored
+            due = self._stored_since_count >= self._limit // 100
+            if due:
+                self._stored_since_count = 0
+            return due
+
+    def _make_room(self, connection: sa.Connection) -> None:
+        count = connection.scalar(sa.select(sa.func.count()).select_from(transcripts)) or 0
+        surplus = rules.surplus(count, self._limit)
+        if surplus:
+            oldest = sa.select(*_KEY).order_by(transcripts.c.used_at).limit(surplus)
+            connection.execute(sa.delete(transcripts).where(sa.tuple_(*_KEY).in_(oldest)))
+
+
+def _of(model: str, version: int, paths: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    return transcripts.c.model == model, transcripts.c.version == version, transcripts.c.path.in_(paths)
+
+
+def _upsert(dialect: str) -> Any:
+    """An insert that replaces the row of the same key; SQLite and PostgreSQL spell it alike."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    statement = insert(transcripts)
+    keys = {column.name for column in _KEY}
+    changes = {column.name: statement.excluded[column.name] for column in transcripts.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=_KEY, set_=changes)
+
+
+def _transcript(row: Any) -> CachedTranscript:
+    return CachedTranscript(
+        AudioKey(row["path"], row["size"], row["modified_ns"]),
+        row["text"],
+        row["confidence"],
+        row["words"],
+        row["audio_seconds"],
+    )

@@ -1,0 +1,172 @@
+"""Translates between the messages of CatalogService and the stores behind it."""
+
+# ruff: noqa: N802, ARG002 (names and arguments are gRPC's)
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import grpc
+
+from catalog_service.config import CatalogConfig
+from catalog_service.schema.jobs import Jobs
+from catalog_service.schema.models import Models
+from catalog_service.schema.transcripts import Transcripts
+from catalog_service.tables.copy_file import copy_file
+from catalog_service.tables.record_batches import serialise
+from catalog_service.tables.store import TableStore
+from thanosql import modelstore
+from thanosql.convert import from_message, to_message
+from thanosql.errors import UnknownTable
+from thanosql.types import AudioKey, CachedTranscript, IfExists, JobSpec, JobState, Model, Progress, Snapshot
+from thanosql.v1 import catalog_pb2 as messages
+from thanosql.v1 import types_pb2
+from thanosql.v1.catalog_pb2_grpc import CatalogServiceServicer
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)
+
+
+class CatalogServicer(CatalogServiceServicer):
+    """One method for each call; errors are raised as they are, and become statuses outside."""
+
+    def __init__(
+        self,
+        config: CatalogConfig,
+        tables: TableStore,
+        models: Models,
+        jobs: Jobs,
+        transcripts: Transcripts,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._config = config
+        self._tables = tables
+        self._models = models
+        self._jobs = jobs
+        self._transcripts = transcripts
+        self._now = now
+
+    def GetSnapshot(self, request: messages.GetSnapshotRequest, context: grpc.ServicerContext) -> messages.Snapshot:
+        """Every table and the served version of every model."""
+        snapshot = Snapshot(self._tables.tables(), self._models.served(), self._tables.sql_dialect)
+        return to_message(snapshot, messages.Snapshot)
+
+    def Query(self, request: messages.QueryRequest, context: grpc.ServicerContext) -> Iterator[types_pb2.Rows]:
+        """Streams the rows of a query, which stops when the caller goes away."""
+        query = self._tables.query(request.sql)
+        if not context.add_callback(query.cancel):  # the caller has gone already
+            return
+        for batch in query:
+            yield types_pb2.Rows(ipc=serialise(batch))
+
+    def CopyTable(
+        self, request: messages.CopyTableRequest, context: grpc.ServicerContext
+    ) -> Iterator[messages.CopyTableEvent]:
+        """Streams the progress of a COPY; the table is there when its result has come."""
+        events = copy_file(
+            self._tables,
+            self._config.workspace,
+            request.table,
+            request.path,
+            IfExists[types_pb2.IfExists.Name(request.if_exists).removeprefix("IF_EXISTS_")],
+            memory_limit=self._config.memory_limit,
+            threads=self._config.query_threads,
+            now=self._now(),
+            clock=time.monotonic,
+        )
+        for event in events:
+            if isinstance(event, Progress):
+                yield messages.CopyTableEvent(progress=to_message(event, types_pb2.Progress))
+            else:
+                yield messages.CopyTableEvent(result=to_message(event, messages.CopyTableResult))
+
+    def DropTable(
+        self, request: messages.DropTableRequest, context: grpc.ServicerContext
+    ) -> messages.DropTableResponse:
+        """Drops a table, or says that there is none."""
+        try:
+            self._tables.drop(request.name)
+        except UnknownTable:
+            if not request.if_exists:
+                raise
+            return messages.DropTableResponse(dropped=False)
+        return messages.DropTableResponse(dropped=True)
+
+    def GetModel(self, request: messages.GetModelRequest, context: grpc.ServicerContext) -> types_pb2.Model:
+        """One version of a model."""
+        return to_message(self._models.get(request.name, request.version), types_pb2.Model)
+
+    def ReserveModelVersion(
+        self, request: messages.ReserveModelVersionRequest, context: grpc.ServicerContext
+    ) -> messages.ReserveModelVersionResponse:
+        """A version number that nobody else gets."""
+        return messages.ReserveModelVersionResponse(version=self._models.reserve_version(request.name))
+
+    def RegisterModel(self, request: messages.RegisterModelRequest, context: grpc.ServicerContext) -> types_pb2.Model:
+        """Makes a version the one that is served."""
+        model = self._models.register(from_message(request.model, Model), self._now())
+        log.info("model %s, version %d is %s", model.name, model.version, model.state.value)
+        return to_message(model, types_pb2.Model)
+
+    def DeleteModel(
+        self, request: messages.DeleteModelRequest, context: grpc.ServicerContext
+    ) -> messages.DeleteModelResponse:
+        """Deletes a model: its rows first, so that a crash leaves no rows without files."""
+        versions = self._models.delete(request.name, request.if_exists)
+        if versions:
+            modelstore.delete_model(self._config.models, request.name)
+            log.info("model %s is deleted, with %d versions", request.name, versions)
+        return messages.DeleteModelResponse(versions=versions)
+
+    def CreateJob(self, request: messages.CreateJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
+        """Queues a job."""
+        job = self._jobs.create(request.id, from_message(request.spec, JobSpec), self._now())
+        return to_message(job, types_pb2.Job)
+
+    def GetJob(self, request: messages.GetJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
+        """One job."""
+        return to_message(self._jobs.get(request.id), types_pb2.Job)
+
+    def ListJobs(self, request: messages.ListJobsRequest, context: grpc.ServicerContext) -> messages.ListJobsResponse:
+        """Every job, newest first."""
+        jobs = [to_message(job, types_pb2.Job) for job in self._jobs.newest_first()]
+        return messages.ListJobsResponse(jobs=jobs)
+
+    def ClaimJob(self, request: messages.ClaimJobRequest, context: grpc.ServicerContext) -> messages.ClaimJobResponse:
+        """Hands a job to a trainer, where there is one to do."""
+        job = self._jobs.claim(request.owner, request.lease_seconds, self._now())
+        return messages.ClaimJobResponse(job=None if job is None else to_message(job, types_pb2.Job))
+
+    def RenewJobLease(self, request: messages.RenewJobLeaseRequest, context: grpc.ServicerContext) -> types_pb2.Job:
+        """Lets a trainer hold its job for longer."""
+        job = self._jobs.renew(request.id, request.owner, request.lease_seconds, self._now())
+        return to_message(job, types_pb2.Job)
+
+    def FinishJob(self, request: messages.FinishJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
+        """Ends a job."""
+        state = JobState[types_pb2.JobState.Name(request.state).removeprefix("JOB_STATE_")]
+        return to_message(self._jobs.finish(request.id, state, request.error, self._now()), types_pb2.Job)
+
+    def LookupTranscripts(
+        self, request: messages.LookupTranscriptsRequest, context: grpc.ServicerContext
+    ) -> messages.LookupTranscriptsResponse:
+        """Transcripts that need not be computed again."""
+        keys = [from_message(key, AudioKey) for key in request.keys]
+        found = self._transcripts.lookup(request.model, request.version, keys, self._now())
+        return messages.LookupTranscriptsResponse(
+            transcripts=[to_message(each, messages.CachedTranscript) for each in found]
+        )
+
+    def StoreTranscripts(
+        self, request: messages.StoreTranscriptsRequest, context: grpc.ServicerContext
+    ) -> messages.StoreTranscriptsResponse:
+        """Keeps transcripts for later."""
+        transcripts = [from_message(each, CachedTranscript) for each in request.transcripts]
+        self._transcripts.store(request.model, request.version, transcripts, self._now())
+        return messages.StoreTranscriptsResponse()

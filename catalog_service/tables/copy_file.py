@@ -1,0 +1,121 @@
+"""COPY: a file under the workspace root becomes a table, all of it or nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from catalog_service.catalog import WriteMode, choose_write, find_table
+from catalog_service.tables.columnar_file import prepare_parquet
+from catalog_service.tables.csv_file import read_delimited, unreadable
+from catalog_service.tables.json_file import prepare_json
+from catalog_service.tables.pace import Clock, Pace
+from catalog_service.tables.reading import Connection, File, Prepare, open_reader
+from catalog_service.tables.store import TableStore
+from thanosql.errors import NotSupported
+from thanosql.types import CopyTableResult, IfExists, Progress
+from thanosql.workspace import existing_file, resolve
+
+log = logging.getLogger(__name__)
+
+CHUNK_ROWS = 122_880
+"""Rows that are inserted at once: a row group of DuckDB's."""
+
+READERS: dict[str, Prepare] = {
+    ".csv": read_delimited(",;\t|"),
+    ".tsv": read_delimited("\t,;|"),
+    ".tab": read_delimited("\t,;|"),
+    ".parquet": prepare_parquet,
+    ".json": prepare_json,
+    ".jsonl": prepare_json,
+    ".ndjson": prepare_json,
+}
+"""What reads a file, by its suffix."""
+
+
+def copy_file(
+    store: TableStore,
+    workspace: Path,
+    table: str,
+    path: str,
+    if_exists: IfExists,
+    *,
+    memory_limit: str,
+    threads: int,
+    now: datetime,
+    clock: Clock,
+) -> Iterator[Progress | CopyTableResult]:
+    """Reads the file `path` into `table`; ends with the number of its rows.
+
+    Closing the iterator before its end leaves the tables as they were.
+
+    Raises:
+        PathRefused, NotFound: the path is not that of a file under `workspace`.
+        NotSupported: there is no reader for such a file.
+        NameTaken: the table exists, and `if_exists` is FAIL.
+        DataError: the file cannot be used.
+    """
+    existing = find_table(table, store.tables())
+    mode = choose_write(table, existing, if_exists)
+    place = _find_file(workspace, path)
+    prepare = choose_reader(path)
+    file = File(place, path, existing if mode is WriteMode.APPEND else None, clock)
+    name = table if existing is None else existing.name
+    with closing(open_reader(memory_limit, threads)) as connection:
+        selection = yield from prepare(connection, file)
+        pace = Pace("read", "rows", selection.rows, clock)
+        rows = 0
+        batches = _open(connection, selection.sql, file)
+        with store.writing(name, batches.schema, mode, now) as insert:
+            for batch in _read(batches, file):
+                insert(batch)
+                rows += batch.num_rows
+                yield from pace.report(rows)
+    log.info("COPY %s from %s: %d rows, %s", name, path, rows, mode.value)
+    yield CopyTableResult(rows)
+
+
+def choose_reader(path: str) -> Prepare:
+    """What reads the file, by its suffix.
+
+    Raises:
+        NotSupported: nothing does.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in READERS:
+        return READERS[suffix]
+    if suffix in (".xlsx", ".xls"):
+        raise NotSupported(f"COPY from Excel ({path!r}) is not yet supported", hint="Save the sheet as CSV UTF-8.")
+    raise NotSupported(
+        f"COPY does not know what {path!r} is", hint=f"It goes by the suffix, and reads {', '.join(READERS)}."
+    )
+
+
+def _find_file(workspace: Path, path: str) -> Path:
+    if resolve(workspace, path).is_dir():
+        raise NotSupported(
+            f"COPY from a folder ({path!r}) is not yet supported",
+            hint="Name a file: a csv with the columns audio_path and text, for example.",
+        )
+    return existing_file(workspace, path)
+
+
+def _open(connection: Connection, sql: str, file: File) -> pa.RecordBatchReader:
+    try:
+        reader: pa.RecordBatchReader = connection.sql(sql).to_arrow_reader(CHUNK_ROWS)
+    except (duckdb.Error, OSError) as error:
+        raise unreadable(error, file) from error
+    return reader
+
+
+def _read(batches: pa.RecordBatchReader, file: File) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from batches
+    except (duckdb.Error, OSError) as error:
+        raise unreadable(error, file) from error

@@ -1,0 +1,293 @@
+"""The users' tables in a DuckDB file, shut off from the file system and the network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from catalog_service.catalog import WriteMode, unknown_table
+from catalog_service.tables.duckdb_errors import to_open_error, to_query_error, to_write_error
+from catalog_service.tables.query_guard import check_query
+from catalog_service.tables.record_batches import split
+from catalog_service.tables.store import Insert
+from catalog_service.tables.type_names import postgres_name
+from thanosql.errors import Cancelled, DataError
+from thanosql.types import EPOCH, Column, Table
+
+BATCH_ROWS = 16_384
+"""Rows that DuckDB hands over at once; large batches are split, small ones cost time for each message."""
+
+# Nothing that SQL can say reaches out, and nothing that SQL can say changes that.
+_SEALED = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    # Python variables are no tables.
+    "python_enable_replacements": "false",
+}
+
+_INCOMING = "thanosql_incoming_rows"
+
+
+def open_duckdb_store(file: Path, memory_limit: str, threads: int = 0) -> DuckDBStore:
+    """Opens the store, or makes a new one.
+
+    Raises:
+        Unavailable: another process has the file, or it cannot be opened.
+        DataError: the file is not a DuckDB file, or is damaged.
+    """
+    settings: dict[str, Any] = (
+        _SEALED | {"memory_limit": memory_limit} | ({"threads": str(threads)} if threads > 0 else {})
+    )
+    try:
+        connection = duckdb.connect(file, config=settings)
+        # A second session of this process shares the first one's database, which is locked already.
+        locked = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
+        if locked != (True,):
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            connection.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        raise to_open_error(error, file) from error
+    return DuckDBStore(connection)
+
+
+class DuckDBStore:
+    """A `TableStore` over one DuckDB database; each call has a cursor of its own."""
+
+    sql_dialect = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._database = connection.execute("SELECT current_database()").fetchall()[0][0]
+        self._lock = threading.Lock()
+        self._queries: set[DuckDBQuery] = set()
+
+    def tables(self) -> tuple[Table, ...]:
+        """Every table, as of one moment, by name."""
+        with self._transaction("READ ONLY") as cursor:
+            columns: dict[str, list[Column]] = {}
+            for table, column, kind in cursor.execute(
+                "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+                "WHERE database_name = ? AND schema_name = 'main' AND NOT internal ORDER BY table_name, column_index",
+                [self._database],
+            ).fetchall():
+                columns.setdefault(table, []).append(Column(column, postgres_name(kind)))
+            comments = dict(
+                cursor.execute(
+                    "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'",
+                    [self._database],
+                ).fetchall()
+            )
+            if not columns:
+                return ()
+            # The estimate in duckdb_tables() also counts deleted rows.
+            counts = ", ".join(f"(SELECT count(*) FROM {self._qualified(name)})" for name in columns)
+            rows = cursor.execute(f"SELECT {counts}").fetchall()[0]
+        return tuple(
+            Table(name, tuple(columns[name]), count, _moment(comments.get(name)))
+            for name, count in zip(columns, rows, strict=True)
+        )
+
+    def query(self, sql: str) -> DuckDBQuery:
+        """A query over the tables; it runs while it is iterated."""
+        return DuckDBQuery(self, sql)
+
+    @contextmanager
+    def writing(self, name: str, schema: pa.Schema, mode: WriteMode, now: datetime) -> Iterator[Insert]:
+        """Writes a table in one transaction; see `TableStore`."""
+        table = self._qualified(name)
+        columns = ", ".join(_quoted(column) for column in schema.names)
+        try:
+            with self._transaction() as cursor:
+                if mode is not WriteMode.APPEND:
+                    with _offered(cursor, schema.empty_table()):
+                        replaces = "OR REPLACE " if mode is WriteMode.REPLACE else ""
+                        cursor.execute(f"CREATE {replaces}TABLE {table} AS FROM {_INCOMING}")
+                # Also makes a second writer of the same table fail now, and not after all its work.
+                cursor.execute(f"COMMENT ON TABLE {table} IS '{now.astimezone(UTC).isoformat()}'")
+
+                def insert(batch: pa.RecordBatch) -> None:
+                    with _offered(cursor, pa.Table.from_batches([batch])):
+                        cursor.execute(f"INSERT INTO {table} ({columns}) FROM {_INCOMING}")
+
+                yield insert
+        except duckdb.Error as error:
+            ours = to_write_error(error, name)
+            if ours is None:
+                raise
+            raise ours from error
+
+    def drop(self, name: str) -> None:
+        """Drops a table.
+
+        Raises:
+            UnknownTable: there is none of that name.
+        """
+        try:
+            with self._transaction() as cursor:
+                cursor.execute(f"DROP TABLE {self._qualified(name)}")
+        except duckdb.CatalogException as error:
+            raise unknown_table(name, (table.name for table in self.tables())) from error
+        except duckdb.Error as error:
+            ours = to_write_error(error, name)
+            if ours is None:
+                raise
+            raise ours from error
+
+    @contextmanager
+    def running(self, query: DuckDBQuery) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for `query`, which `close` cancels while the block lasts."""
+        with self._lock:
+            self._queries.add(query)
+        cursor = self._cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+            with self._lock:
+                self._queries.discard(query)
+
+    def close(self) -> None:
+        """Stops what runs and frees the file; the last one to close it writes everything into it."""
+        with self._lock:
+            running = list(self._queries)
+        for query in running:
+            query.cancel()
+        self._connection.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            return self._connection.cursor()
+
+    def _qualified(self, name: str) -> str:
+        return f'{_quoted(self._database)}."main".{_quoted(name)}'
+
+    @contextmanager
+    def _transaction(self, kind: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._cursor()
+        try:
+            cursor.execute(f"BEGIN TRANSACTION {kind}")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                _roll_back(cursor)
+                raise
+        finally:
+            cursor.close()
+
+
+class DuckDBQuery:
+    """One query; see `catalog_service.tables.store.Query`."""
+
+    def __init__(self, store: DuckDBStore, sql: str) -> None:
+        self._store = store
+        self._sql = sql
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in batches of at most a few MiB; at least one batch."""
+        try:
+            with self._open_cursor() as cursor:
+                yield from self._run(cursor)
+        except (duckdb.Error, OSError) as error:
+            ours = to_query_error(error, [table.name for table in self._store.tables()])
+            if ours is None:
+                raise
+            raise ours from error
+
+    def cancel(self) -> None:
+        """Stops the query, from any thread; does nothing to one that has ended."""
+        with self._lock:
+            self._cancelled = True
+            if self._cursor is not None:
+                self._cursor.interrupt()
+
+    def _run(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
+        check_query(cursor.execute("SELECT json_serialize_sql(?)", [self._sql]).fetchall()[0][0])
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        self._raise_if_cancelled()
+        result = cursor.sql(self._sql)
+        wide = [n for n, kind in enumerate(result.types) if str(kind) in ("HUGEINT", "UHUGEINT")]
+        reader = result.to_arrow_reader(BATCH_ROWS)
+        empty = True
+        for batch in reader:
+            self._raise_if_cancelled()
+            if batch.num_rows:
+                empty = False
+                yield from split(_narrow(batch, wide))
+        if empty:
+            yield _narrow(pa.RecordBatch.from_pylist([], schema=reader.schema), wide)
+
+    @contextmanager
+    def _open_cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that `cancel` can interrupt while the block lasts."""
+        with self._store.running(self) as cursor:
+            with self._lock:
+                self._cursor = cursor
+            try:
+                yield cursor
+            finally:
+                with self._lock:
+                    self._cursor = None
+
+    def _raise_if_cancelled(self) -> None:
+        if self._cancelled:
+            raise Cancelled("the query was cancelled")
+
+
+def _narrow(batch: pa.RecordBatch, wide: list[int]) -> pa.RecordBatch:
+    """DuckDB's 128-bit integers (a sum of bigint) as int64.
+
+    They travel as decimal128, which pandas makes Python objects of.
+
+    Raises:
+        DataError: a value does not fit.
+    """
+    for n in wide:
+        name = batch.schema.field(n).name
+        try:
+            values = batch.column(n).cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                f"a value of column {name!r} is too large for bigint", hint="Cast it: sum(x::double precision)."
+            ) from error
+        batch = batch.set_column(n, name, values)
+    return batch
+
+
+@contextmanager
+def _offered(cursor: duckdb.DuckDBPyConnection, rows: Any) -> Iterator[None]:
+    """Lets SQL on `cursor`, and on no other, read `rows`."""
+    cursor.register(_INCOMING, rows)
+    try:
+        yield
+    finally:
+        cursor.unregister(_INCOMING)
+
+
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    # The failure that is being raised may have ended the transaction already.
+    with suppress(duckdb.Error):
+        cursor.execute("ROLLBACK")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _moment(comment: str | None) -> datetime:
+    try:
+        return datetime.fromisoformat(comment or "")
+    except ValueError:  # a table that another program made
+        return EPOCH
