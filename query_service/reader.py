@@ -85,8 +85,9 @@ class Reader:
             raise self.fail(
                 f"the statement should end before {self.written(self.tokens[self.next])!r}", self.at(), hint
             )
-        text = self.source.text[self.tokens[0].start : self.tokens[-1].end + 1]
-        return statement(text=text, **values)
+        start = self.tokens[0].start
+        text = self.source.text[start : self.tokens[-1].end + 1]
+        return statement(at=start, text=text, **values)
 
     def read_name(self, what: str, *, folded: bool = True, quoted_text: bool = False) -> Name:
         """A bare name, folded to lower case, or one in double quotes, as it stands."""

@@ -22,6 +22,8 @@ class Statement:
     FORM: ClassVar[str]
     OPTIONS: ClassVar[tuple[Option, ...]] = ()
 
+    at: int = field(default=0, compare=False, repr=False)
+    """Where the statement begins in the user's text."""
     text: str = field(default="", compare=False, repr=False)
     """The statement as the user wrote it."""
     weak: tuple[Option, ...] = field(default=(), compare=False, repr=False)

@@ -1,0 +1,38 @@
+"""query_service: `thanosql serve query`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from query_service.config import QueryConfig
+from query_service.execute import run_script
+from query_service.queries import QueryRegistry
+from query_service.servicer import QueryServicer
+from thanosql.rpc.server import RunningServer, run_service, start_server
+from thanosql.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
+
+_SPARE_THREADS = 8
+"""For Cancel and health checks, whatever is being read."""
+
+
+def start(config: QueryConfig) -> RunningServer:
+    """Starts serving, and returns at once; the other services need not be there yet."""
+    queries = QueryRegistry(config, partial(run_script, config))
+    most_streams = 2 * config.most_queries
+    servicer = QueryServicer(queries, most_streams)
+    return start_server(
+        config,
+        {"thanosql.v1.QueryService": partial(add_QueryServiceServicer_to_server, servicer)},
+        threads=most_streams + _SPARE_THREADS,
+        on_stop=[queries.stop],
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    run_service(QueryConfig, start, arguments)
+
+
+if __name__ == "__main__":
+    main()

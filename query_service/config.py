@@ -1,0 +1,27 @@
+"""Settings of query_service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from thanosql.configuration import ServiceConfig, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryConfig(ServiceConfig):
+    """Carries out statements: the one service that users call."""
+
+    service: ClassVar[str] = "query"
+
+    port: int = setting(8470, "port to listen on; 0: chosen by the system")
+    catalog: str = setting("127.0.0.1:8471", "address of catalog_service")
+    trainer: str = setting("127.0.0.1:8472", "address of trainer_service")
+    inference: str = setting("127.0.0.1:8473", "address of inference_service")
+    longest_text: int = setting(1_000_000, "characters of a script; longer ones are refused")
+    most_queries: int = setting(32, "queries that run at the same time; more are refused")
+    log_bytes: int = setting(32 << 20, "bytes of events that are held for one query")
+    kept_bytes: int = setting(64 << 20, "bytes of events that are held for all ended queries together")
+    kept_seconds: float = setting(300.0, "seconds for which an ended query can still be read")
+    unread_seconds: float = setting(120.0, "a query whose events nobody reads is stopped so long after they fill up")
+    trainer_patience: float = setting(120.0, "seconds to wait for a trainer_service that went away during a training")

@@ -1,0 +1,104 @@
+"""The rows of LIST and DESCRIBE."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from query_service.arrow import make_rows
+from thanosql.types import EPOCH, BaseModel, Model, Rows, Table
+
+_MOMENT = pa.timestamp("us")
+
+
+def table_rows(tables: Sequence[Table]) -> Rows:
+    """LIST TABLE: the tables, by name."""
+    columns: dict[str, pa.DataType] = {
+        "name": pa.string(),
+        "rows": pa.int64(),
+        "columns": pa.string(),
+        "last_updated_utc": _MOMENT,
+    }
+    return make_rows(
+        columns,
+        [
+            (table.name, table.rows, ", ".join(column.name for column in table.columns), _utc(table.updated_at))
+            for table in sorted(tables, key=lambda each: each.name)
+        ],
+    )
+
+
+def model_rows(models: Sequence[Model]) -> Rows:
+    """LIST MODEL: the newest version of each model, by name."""
+    columns: dict[str, pa.DataType] = {
+        "name": pa.string(),
+        "class_name": pa.string(),
+        "version": pa.int32(),
+        "wer": pa.float64(),
+        "last_updated_utc": _MOMENT,
+    }
+    return make_rows(
+        columns,
+        [
+            (model.name, model.class_name, model.version, model.wer, _utc(model.updated_at))
+            for model in sorted(models, key=lambda each: each.name)
+        ],
+    )
+
+
+def base_model_rows(models: Sequence[BaseModel]) -> Rows:
+    """LIST BASE MODELS: the names that may stand after USING."""
+    columns = ("name", "checkpoint", "revision", "language", "source", "description")
+    rows = [
+        (m.name, m.checkpoint, m.revision, m.language, m.source.value, m.fallback_notice or m.description)
+        for m in models
+    ]
+    return make_rows(dict.fromkeys(columns, pa.string()), rows)
+
+
+def column_rows(table: Table) -> Rows:
+    """DESCRIBE TABLE: the columns, in their order."""
+    columns = {"column": pa.string(), "type": pa.string()}
+    return make_rows(columns, [(column.name, column.type) for column in table.columns])
+
+
+def property_rows(model: Model) -> Rows:
+    """DESCRIBE MODEL: what it is, and its training report with a row for each figure."""
+    values: list[tuple[str, str | None]] = [
+        ("name", model.name),
+        ("version", str(model.version)),
+        ("class_name", model.class_name),
+        ("base", model.base),
+        ("state", model.state.value),
+        ("wer", _figure(model.wer)),
+        ("cer", _figure(model.cer)),
+        ("last_updated_utc", str(_utc(model.updated_at) or "")),
+    ]
+    values += [(f"report.{name}", text) for name, text in _flatten(json.loads(model.report or "{}"))]
+    return make_rows({"property": pa.string(), "value": pa.string()}, values)
+
+
+def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str | None]]:
+    """`{"rows": {"kept": 80}}` as `("rows.kept", "80")`; lists stay JSON."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _flatten(each, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, str):
+        yield name, value
+    elif isinstance(value, float):
+        yield name, _figure(value)
+    else:
+        yield name, None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:.6g}"
+
+
+def _utc(moment: datetime) -> datetime | None:
+    """A moment without its zone, which the column's name says."""
+    return None if moment == EPOCH else moment.replace(tzinfo=None)
