@@ -184,7 +184,8 @@ class NotebookDisplay:
                 fraction = min(1.0, what.done / what.total) if what.total else None
                 self._update(html.progress(f"{self._kind}: {what.phase}", fraction, detail(what)), what.phase)
         elif isinstance(what, StatementDone) and self._last is not None:
-            self._update(html.line(f"{self._kind}: done in {duration(what.seconds)}"), self._kind)
+            text = f"{self._kind}: done in {duration(what.seconds)}"
+            self._update(html.line(text), text)
             self._handle = None
 
     def close(self) -> None:

@@ -43,10 +43,9 @@ def as_text(result: Result, *, width: int = 120, limit: int | None = PREVIEW_ROW
     """`result` as it stands in a log: no colours, at most `width` characters a line."""
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
-    show(result, console, limit=limit)
-    text: str = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    file = io.StringIO()
+    show(result, Console(file=file, width=width, color_system=None, force_jupyter=False), limit=limit)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
 def show(result: Result, console: Console, *, limit: int | None = PREVIEW_ROWS) -> None:

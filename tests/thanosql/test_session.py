@@ -10,14 +10,18 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 import thanosql
+from thanosql.clients import QueryClient
 from thanosql.connection import normal_address
 from thanosql.errors import DataError, Unauthenticated, Unavailable, UnknownTable
-from thanosql.types import Notice, Progress, Severity
+from thanosql.follow import follow
+from thanosql.rpc.channel import open_channel
+from thanosql.types import Notice, Progress, Severity, StatementStarted
 
 
 @pytest.fixture
@@ -196,3 +200,32 @@ import sys, thanosql
 thanosql.connect({peer.address!r}).close()
 print([name for name in {heavy!r} if name in sys.modules])"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_stream_that_stays_broken_is_given_up(peer):
+    peer.plays(*peer.statement(peer.breaks))
+    peer.player.outage = lambda: True
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    with closing(open_channel(peer.address)) as channel:
+        events = follow(QueryClient(channel), "BUILD …", patience=1, clock=lambda: now[0], sleep=sleep)
+        assert isinstance(next(events).event, StatementStarted)
+        notice = next(events).event
+        assert isinstance(notice, Notice)
+        assert "the connection is broken" in notice.text.lower()
+        with pytest.raises(Unavailable, match="could not be reached again within 1 s") as caught:
+            next(events)
+    assert "LIST MODEL" in caught.value.hint
+
+
+def test_a_server_that_was_started_anew_no_longer_knows_the_statement(peer):
+    peer.plays(*peer.statement(peer.breaks))
+    peer.player.outage = lambda: bool(peer.player.cancelled.clear())
+    with closing(open_channel(peer.address)) as channel:
+        events = follow(QueryClient(channel), "BUILD …", sleep=lambda _: None)
+        next(events)
+        with pytest.raises(Unavailable, match="started anew, no longer knows the statement"):
+            next(events)

@@ -1,0 +1,71 @@
+"""The magic in a real kernel, as Jupyter runs it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from thanosql.errors import UnknownTable
+from thanosql.types import Notice, Progress, Severity
+
+
+@pytest.fixture(autouse=True)
+def _quiet_kernel() -> Iterator[None]:
+    """jupyter_client leaves sockets to the garbage collector; they are not ours to close."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+
+
+def run_cells(*cells: str, folder: Path, allow_errors: bool = False) -> Any:
+    """The notebook of `cells`, run in a kernel whose current folder is `folder`."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    run_notebook(notebook, folder, allow_errors)
+    return notebook
+
+
+def run_notebook(notebook: Any, folder: Path, allow_errors: bool = False) -> None:
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        allow_errors=allow_errors,
+        resources={"metadata": {"path": folder}},
+    )
+    client.execute()
+
+
+def html(cell: Any) -> list[str]:
+    """The HTML that stands under a cell."""
+    return [output["data"]["text/html"] for output in cell.outputs if "data" in output]
+
+
+def test_progress_moves_in_place_and_shrinks_to_a_line(peer, tmp_path):
+    steps = [Progress("transcribing", done, 80, "clips", 10.0) for done in (0, 40, 80)]
+    notice = Notice("3 <b>rows</b> failed", Severity.WARNING)
+    peer.plays(*peer.statement(*steps, notice, peer.rows(predicted=["HELLO"]), kind="PREDICT"))
+    notebook = run_cells("%load_ext thanosql", f"%thanosql {peer.address}", "%%thanosql\nPREDICT …", folder=tmp_path)
+    progress, warning, table = html(notebook.cells[2])
+    assert "PREDICT: done in 1.5 s" in progress
+    assert "<progress" not in progress
+    assert "3 &lt;b&gt;rows&lt;/b&gt; failed" in warning
+    assert "<td" in table
+    assert "HELLO" in table
+
+
+def test_a_failed_statement_fails_an_automated_run_with_one_message(peer, tmp_path):
+    peer.plays(Progress("checking"), UnknownTable("there is no table 'callz'", hint="Did you mean calls?"))
+    cells = ("%load_ext thanosql", f"%thanosql {peer.address}", "%%thanosql\nSELECT * FROM callz")
+    with pytest.raises(CellExecutionError, match="there is no table 'callz'"):
+        run_cells(*cells, folder=tmp_path)
+    notebook = run_cells(*cells, folder=tmp_path, allow_errors=True)
+    error = notebook.cells[2].outputs[-1]
+    assert error["ename"] == "UnknownTable"
+    assert "\n".join(error["traceback"]) == "UnknownTable: there is no table 'callz'\nDid you mean calls?"
