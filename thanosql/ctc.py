@@ -54,12 +54,11 @@ def decode(tokens: Tokens, scores: Scores, model: ModelDescription) -> Decoding:
     """
     size = len(model.vocabulary)
     certainty = np.clip((size * np.exp(np.asarray(scores, np.float64)) - 1) / max(1, size - 1), 0.0, 1.0)
-    seconds = model.frame_samples / model.sample_rate
     words = tuple(
         Word(
             word="".join(model.vocabulary[run.token] for run in runs),
-            start=runs[0].start * seconds,
-            end=runs[-1].end * seconds,
+            start=runs[0].start * model.frame_samples / model.sample_rate,
+            end=runs[-1].end * model.frame_samples / model.sample_rate,
             confidence=float(min(certainty[run.start : run.end].min() for run in runs)),
         )
         for runs in _find_words(tokens, model)

@@ -1,0 +1,27 @@
+"""Settings of inference_service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from thanosql.configuration import ServiceConfig, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceConfig(ServiceConfig):
+    """Transcribes recordings with exported models, in batches, over gRPC."""
+
+    service: ClassVar[str] = "inference"
+
+    port: int = setting(8473, "port to listen on; 0: chosen by the system")
+    device: str = setting("auto", "auto, cpu or cuda; auto takes cuda where there is one")
+    batch_seconds: float = setting(0.0, "padded seconds of audio in a batch; 0: by the device")
+    batch_rows: int = setting(0, "clips in a batch; 0: by the device")
+    concurrent_seconds: float = setting(0.0, "padded seconds computed at once, which bounds memory; 0: by the device")
+    workers: int = setting(0, "batches computed at once; 0: by the device")
+    threads: int = setting(0, "CPU threads of each batch; 0: the cores, shared among the workers")
+    decode_threads: int = setting(2, "recordings decoded at once")
+    queue_seconds: float = setting(300.0, "seconds of audio that wait for a model before senders are held back")
+    loaded_models: int = setting(2, "models kept in memory")
+    max_audio_seconds: float = setting(4 * 3600.0, "longest recording that is taken")

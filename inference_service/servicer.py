@@ -1,0 +1,103 @@
+"""Translates between the messages of InferenceService and the values of `thanosql.types`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from inference_service.admission import Admission
+from inference_service.config import InferenceConfig
+from inference_service.models import LoadedModel, Models
+from inference_service.transcription import ClipStream
+from thanosql.convert import from_message, to_message
+from thanosql.errors import DataError
+from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart
+from thanosql.v1 import inference_pb2, inference_pb2_grpc
+
+Requests = AsyncIterator[inference_pb2.TranscribeRequest]
+
+
+class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
+    """Takes streams of clips.
+
+    Args:
+        config: Bounds, and the workspace.
+        models: What transcribes.
+        readers: Threads that read and decode audio, `config.decode_threads` of them.
+    """
+
+    def __init__(self, config: InferenceConfig, models: Models, readers: Executor) -> None:
+        self._config, self._models, self._readers = config, models, readers
+        self._admissions: WeakKeyDictionary[LoadedModel, Admission] = WeakKeyDictionary()
+
+    async def Transcribe(  # noqa: N802
+        self,
+        request_iterator: Requests,
+        context: Any,  # noqa: ARG002
+    ) -> AsyncIterator[inference_pb2.TranscribeResponse]:
+        """Answers clips as they are done."""
+        start = await _read_start(request_iterator)
+        async with self._use(start.model, start.version) as model:
+            stream = ClipStream(
+                model,
+                self._admissions.setdefault(model, Admission(self._config.queue_seconds)),
+                start,
+                readers=self._readers,
+                reader_count=self._config.decode_threads,
+                workspace=self._config.workspace,
+                max_seconds=self._config.max_audio_seconds,
+            )
+            async for answer in stream.transcribe(_read_clips(request_iterator)):
+                if isinstance(answer, ClipFailure):
+                    failure = to_message(answer, inference_pb2.ClipFailure)
+                    yield inference_pb2.TranscribeResponse(failure=failure)
+                else:
+                    transcript = to_message(answer, inference_pb2.Transcript)
+                    yield inference_pb2.TranscribeResponse(transcript=transcript)
+
+    async def GetStatistics(  # noqa: N802
+        self,
+        request: inference_pb2.GetStatisticsRequest,  # noqa: ARG002
+        context: Any,  # noqa: ARG002
+    ) -> inference_pb2.Statistics:
+        """What the loaded models have done."""
+        figures = self._models.statistics()
+        return inference_pb2.Statistics(models=[to_message(each, inference_pb2.ModelStatistics) for each in figures])
+
+    @asynccontextmanager
+    async def _use(self, name: str, version: int) -> AsyncIterator[LoadedModel]:
+        """The model, for as long as the block lasts; loaded in a thread."""
+        entering = asyncio.ensure_future(asyncio.to_thread(self._models.enter, name, version))
+        try:
+            model = await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            # A thread cannot be cancelled: what it brings is given back at once.
+            entering.add_done_callback(self._give_back)
+            raise
+        try:
+            yield model
+        finally:
+            self._models.leave(model)
+
+    def _give_back(self, entered: asyncio.Future[LoadedModel]) -> None:
+        if not entered.cancelled() and entered.exception() is None:
+            self._models.leave(entered.result())
+
+
+async def _read_start(requests: Requests) -> TranscribeStart:
+    async for request in requests:
+        if request.HasField("start"):
+            return from_message(request.start, TranscribeStart)
+        break
+    raise DataError("a stream of clips begins with `start`, which names the model and its version")
+
+
+async def _read_clips(requests: Requests) -> AsyncIterator[TranscribeClip]:
+    async for request in requests:
+        if not request.HasField("clip"):
+            raise DataError("after `start`, a stream of clips holds nothing but clips")
+        yield from_message(request.clip, TranscribeClip)

@@ -1,0 +1,88 @@
+"""A model store with two exported models, and a service that runs on it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from inference_service.__main__ import start
+from inference_service.config import InferenceConfig
+from thanosql.clients import InferenceClient
+from thanosql.rpc.channel import open_channel
+from thanosql.rpc.server import RunningServer
+
+Start = Callable[..., tuple[RunningServer, InferenceClient]]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
+    """`<state>/models` with "tiny", the bundled model, and "grouped", random weights with wav2vec2-base's norm."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+
+    from trainer_service.export import Checkpoint, new_description, write_version
+
+    bundled = checkout / "trainer_service" / "bundled" / "wav2vec2-tiny-en"
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(bundled)
+    extractor = Wav2Vec2FeatureExtractor.from_pretrained(bundled)
+    torch.manual_seed(7)
+    grouped = Wav2Vec2Config(
+        vocab_size=32,
+        pad_token_id=0,
+        hidden_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        conv_dim=(32,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        feat_extract_norm="group",
+        # Random weights of the usual size say the same of every frame.
+        initializer_range=0.3,
+    )
+    store = tmp_path_factory.mktemp("state") / "models"
+    models = {
+        "tiny": Wav2Vec2ForCTC.from_pretrained(bundled, dtype=torch.float32),
+        "grouped": Wav2Vec2ForCTC(grouped),
+    }
+    for name, model in models.items():
+        description = new_description(name, 1, class_name="Test", base="test", report={})
+        write_version(store, Checkpoint(model, tokenizer, extractor), description)
+    return store
+
+
+@pytest.fixture
+def own_store(store: Path, tmp_path: Path) -> Path:
+    """A copy of the store that the test may damage."""
+    return Path(shutil.copytree(store, tmp_path / "state" / "models"))
+
+
+@pytest.fixture
+def start_service(store: Path, checkout: Path) -> Iterator[Start]:
+    """Starts a service over the checkout as its workspace, with settings of the test's own, and a client for it."""
+    servers: list[RunningServer] = []
+    channels: list[grpc.Channel] = []
+
+    def run(**settings: object) -> tuple[RunningServer, InferenceClient]:
+        defaults = {"port": 0, "workspace": checkout, "state": store.parent, "device": "cpu", "grace": 5.0}
+        server = start(InferenceConfig(**{**defaults, **settings}))  # type: ignore[arg-type]
+        channel = open_channel(server.address)
+        servers.append(server)
+        channels.append(channel)
+        return server, InferenceClient(channel, server.address)
+
+    yield run
+    for channel in channels:
+        channel.close()
+    for server in servers:
+        server.stop(0)
+
+
+@pytest.fixture
+def client(start_service: Start) -> InferenceClient:
+    """Of a service with the default settings."""
+    return start_service()[1]
