@@ -28,6 +28,7 @@ def check_tables(source: Source, query: Query, snapshot: Snapshot) -> None:
             name = item.name if item.this.quoted else item.name.lower()
             if item.args.get("db"):
                 message = f"{item.args['db'].name}.{item.name}: tables have no schema here"
+                at = place_of(item.args["db"], at)
                 raise source.error(UnknownTable, message, at, suggest(item.name, sorted(tables), "tables"))
             if name in _visible_names(item) or name in tables or (snapshot.sql_dialect == "duckdb" and name in folded):
                 continue

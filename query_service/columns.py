@@ -110,7 +110,7 @@ def _check_column(source: Source, column: exp.Column, sources: Mapping[int, Sour
             raise source.error(StatementError, f"the column {column.name} is ambiguous", at, f"Write {choice}.")
         if not column.table and owners:
             return
-        visible = {**nearer, **visible}
+        visible = {**visible, **{name: columns for name, columns in nearer.items() if name not in visible}}
         select = select.parent_select
     if column.table:
         _check_qualified_column(source, column, visible, otherwise)
@@ -132,7 +132,7 @@ def _check_qualified_column(source: Source, column: exp.Column, visible: Sources
     if there is not None and column.name not in there:
         message = f"{column.table} has no column {column.name}"
         hint = suggest(column.name, there, "columns")
-        raise source.error(UnknownColumn, message, place_of(column, otherwise), hint)
+        raise source.error(UnknownColumn, message, place_of(column.this, otherwise), hint)
 
 
 def _columns_of(each: exp.Expr | Scope, tables: Mapping[str, Mapping[str, str]]) -> tuple[str, ...] | None:

@@ -58,7 +58,8 @@ def _read_copy(r: Reader) -> Statement:
     table = r.read_name("the name of a table")
     values = r.read_options(s.Copy)
     if r.peek() == "TO":
-        raise r.fail("COPY … TO is not supported", r.at(), "Keep the rows in Python: session.sql(…).to_pandas().")
+        hint = "Keep the rows in Python: session.sql(…).to_pandas()."
+        raise r.source.error(NotSupported, "COPY … TO is not supported", r.at(), hint)
     r.expect_word("FROM")
     return r.end(s.Copy, table=table, path=r.read_path(), **values)
 

@@ -52,6 +52,7 @@ def read_query(source: Source, tokens: Sequence[Token]) -> Query:
     start, end = tokens[0].start, tokens[-1].end + 1
     _refuse_nested_statements(source, tokens)
     _check_beginning(source, tokens)
+    _check_parentheses(source, tokens)
     try:
         parser = StatementDialect().parser(error_level=ErrorLevel.IMMEDIATE)
         trees = parser.parse(list(tokens), source.text)
@@ -64,7 +65,7 @@ def read_query(source: Source, tokens: Sequence[Token]) -> Query:
         raise source.error(StatementSyntaxError, "the query cannot be understood", start) from error
     tree = trees[0] if len(trees) == 1 else None
     if isinstance(tree, exp.Values):
-        tree = exp.select("*").from_(tree)
+        tree = exp.select("*").from_(exp.alias_(tree, "rows", table=True))
     if not isinstance(tree, exp.Query):
         raise source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", start)
     _refuse_side_effects(source, tree, start)
@@ -79,6 +80,19 @@ def _check_beginning(source: Source, tokens: Sequence[Token]) -> None:
     near = nearest(word, _BEGINNINGS)
     hint = f"Did you mean {near}?" if near else "A query begins with SELECT, WITH or VALUES."
     raise source.error(StatementSyntaxError, f"a query is expected here, not {word!r}", first.start, hint)
+
+
+def _check_parentheses(source: Source, tokens: Sequence[Token]) -> None:
+    opened: list[Token] = []
+    for token in tokens:
+        if token.token_type == TokenType.L_PAREN:
+            opened.append(token)
+        elif token.token_type == TokenType.R_PAREN and not opened:
+            raise source.error(StatementSyntaxError, "the ) here closes nothing", token.start)
+        elif token.token_type == TokenType.R_PAREN:
+            opened.pop()
+    if opened:
+        raise source.error(StatementSyntaxError, "the ( here is not closed", opened[-1].start)
 
 
 def _refuse_nested_statements(source: Source, tokens: Sequence[Token]) -> None:

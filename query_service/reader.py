@@ -52,7 +52,7 @@ class Reader:
         if word:
             return word
         wanted = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-        near = nearest(self.peek(), words) if self.peek() else None
+        near = nearest(self.peek(), words, at_least=0.8) if self.peek() else None
         raise self.expected(wanted, f"Did you mean {near}?" if near else "")
 
     def written(self, token: Token) -> str:
@@ -137,7 +137,7 @@ class Reader:
     def read_options(self, statement: type[Statement]) -> dict[str, Any]:
         """OPTIONS (…), where it stands here, as fields of the statement."""
         if not self.take_word("OPTIONS"):
-            if nearest(self.peek(), ("OPTIONS",)) and self.peek() not in ("AS", "FROM", "USING"):
+            if nearest(self.peek(), ("OPTIONS",), at_least=0.8) and self.peek() not in ("AS", "FROM", "USING"):
                 raise self.expected("OPTIONS", "Did you mean OPTIONS?")
             return {}
         given: list[Given] = []

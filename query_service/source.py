@@ -51,10 +51,10 @@ class Source:
         return error
 
 
-def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that was probably meant, or None where none is near; case does not count."""
+def nearest(word: str, candidates: Iterable[str], *, at_least: float = 0.7) -> str | None:
+    """The candidate that was probably meant, or None where none is near (1 is the same); case does not count."""
     folded = {candidate.casefold(): candidate for candidate in candidates}
-    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.7)
+    found = get_close_matches(word.casefold(), folded, n=1, cutoff=at_least)
     return folded[found[0]] if found else None
 
 

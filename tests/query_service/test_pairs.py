@@ -1,0 +1,23 @@
+"""The specification of the dialect by pairs: right statements with their plans, wrong ones with their messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from query_service.analyze import analyze
+from query_service.dialect import parse
+from query_service.explain import explain
+from query_service.source import Source
+
+
+@pytest.mark.pairs("plans.txt")
+def test_a_right_statement_has_this_plan(pair, snapshot):
+    text, expectation = pair
+    plans = [explain(analyze(statement, snapshot, Source(text))) for statement in parse(text)]
+    assert "\n".join(plans) == expectation
+
+
+@pytest.mark.pairs("mistakes.txt")
+def test_a_wrong_statement_has_this_message(pair, message_of):
+    text, expectation = pair
+    assert message_of(text) == expectation
