@@ -40,6 +40,9 @@ class ThanoSQLError(Exception):
         request_id: Finds the failure in the service's log.
     """
 
+    by_transport: bool = False
+    """True where gRPC itself reports the failure and not the service called: the connection broke."""
+
     def __init__(
         self,
         message: str,

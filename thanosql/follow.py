@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Protocol
 
-from thanosql.errors import NotFound, ThanoSQLError, Unavailable
+from thanosql.errors import Cancelled, NotFound, ThanoSQLError, Unavailable
 from thanosql.types import Event, Notice, Severity
 
 PATIENCE = 30.0
@@ -59,7 +59,9 @@ def follow(
                     yield event
                 ended = True
                 return
-            except Unavailable as error:
+            except (Unavailable, Cancelled) as error:
+                if not error.by_transport:  # the statement itself ended so
+                    raise
                 if not pause:
                     given_up_at, pause = clock() + patience, FIRST_PAUSE
                 elif clock() >= given_up_at:
@@ -72,9 +74,9 @@ def follow(
                 sleep(pause)
                 events = client.attach(query_id, next_event)
             except NotFound as error:
-                if pause:
-                    raise _lost(error, patience) from None
-                raise
+                if not pause:
+                    raise
+                raise _lost(error, patience) from None
     except ThanoSQLError:
         ended = True
         raise

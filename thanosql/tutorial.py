@@ -107,9 +107,8 @@ def word_error_rate(result: Result) -> float:
     from thanosql.scoring import word_errors
 
     table = result.to_arrow()
-    hypotheses = [text or "" for text in table["predicted"].to_pylist()]
-    rate: float = word_errors(table["text"].to_pylist(), hypotheses).rate
-    return rate
+    references, hypotheses = ([text or "" for text in table[name].to_pylist()] for name in ("text", "predicted"))
+    return word_errors(references, hypotheses).rate
 
 
 def _close(console: Console, before: float, after: float, rows: int, workspace: Path) -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import grpc
 import pyarrow as pa
 import pytest
 
 from thanosql.clients import QUERY_EVENTS
 from thanosql.configuration import ServiceConfig
 from thanosql.convert import to_message
-from thanosql.errors import Cancelled, NotFound, ThanoSQLError, Unavailable
+from thanosql.errors import Cancelled, NotFound, ThanoSQLError
 from thanosql.rpc.server import RunningServer, start_server
 from thanosql.types import Rows, StatementDone, StatementStarted
 from thanosql.v1 import query_pb2, query_pb2_grpc
@@ -45,15 +46,16 @@ class Player(query_pb2_grpc.QueryServiceServicer):
     def Execute(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         self.executed.append(request.text)
         self.cancelled[request.query_id] = threading.Event()
-        yield from self._play(request.query_id, 0, breaks=True)
+        yield from self._play(context, request.query_id, 0, breaks=True)
 
     def Attach(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         self.attached.append(request.next_event)
         if self.outage():
-            raise Unavailable("still out")
+            lose(context)
+            return
         if request.query_id not in self.cancelled:
             raise NotFound("no such query")
-        yield from self._play(request.query_id, request.next_event, breaks=False)
+        yield from self._play(context, request.query_id, request.next_event, breaks=False)
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
         known = request.query_id in self.cancelled
@@ -61,14 +63,15 @@ class Player(query_pb2_grpc.QueryServiceServicer):
             self.cancelled[request.query_id].set()
         return query_pb2.CancelResponse(cancelled=known)
 
-    def _play(self, query_id: str, first: int, *, breaks: bool) -> Iterator[Any]:
+    def _play(self, context: Any, query_id: str, first: int, *, breaks: bool) -> Iterator[Any]:
         number = 0
         for step in self.script:
             if isinstance(step, ThanoSQLError):
                 raise step
             if step is BreakConnection:
                 if breaks:
-                    raise Unavailable("the connection broke")
+                    lose(context)
+                    return
             elif step is UntilCancelled:
                 if self.cancelled[query_id].wait(30):
                     raise Cancelled("the statement was cancelled")
@@ -76,6 +79,12 @@ class Player(query_pb2_grpc.QueryServiceServicer):
                 if number >= first:
                     yield as_message(number, step)
                 number += 1
+
+
+def lose(context: Any) -> None:
+    """Ends the call as the transport does, with a status that has no details of ours."""
+    context.set_code(grpc.StatusCode.UNAVAILABLE)
+    context.set_details("Socket closed")
 
 
 def as_message(number: int, value: Any) -> Any:

@@ -83,6 +83,13 @@ def test_every_event_reaches_the_callback(peer, session, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_statement_that_needs_a_service_that_is_away_says_so_at_once(peer, session):
+    peer.plays(*peer.statement()[:-1], Unavailable("trainer_service cannot be reached"))
+    with pytest.raises(Unavailable, match="trainer_service cannot be reached"):
+        session.sql("BUILD …")
+    assert peer.player.attached == []
+
+
 def test_a_broken_stream_is_taken_up_at_the_next_event(peer, session):
     peer.plays(*peer.statement(peer.rows(a=[1]), peer.breaks, peer.rows(a=[2])))
     assert list(session.sql("…")) == [(1,), (2,)]

@@ -81,7 +81,9 @@ def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
     hint = ""
     if kind is errors.Unavailable:
         hint = "Is the service running, and is the address right? Nothing is lost: run the statement again when it is."
-    return kind(f"{peer}: {failure.details() or failure.code().name}", hint=hint)
+    error = kind(f"{peer}: {failure.details() or failure.code().name}", hint=hint)
+    error.by_transport = True
+    return error
 
 
 def _status_of(failure: grpc.RpcError) -> Status | None:
