@@ -45,6 +45,7 @@ class MaskedGroupNorm(nn.Module):
 
     def forward(self, values: Tensor, frames: Tensor) -> Tensor:
         """Normalises `values` `[batch, channels, frames]`."""
+        values = values.float()  # statistics over minutes of frames are no work for bf16
         real = mask_of(frames, values.shape[-1])[:, None, :]
         count = frames.clamp(min=1)[:, None, None].to(values.dtype)
         mean = torch.where(real, values, 0.0).sum(-1, keepdim=True) / count
