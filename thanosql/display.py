@@ -92,7 +92,7 @@ class TerminalDisplay:
 
     def __init__(self, console: Console | None = None, patience: float = PATIENCE) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
 
         self._console = console or Console(stderr=True)
@@ -100,6 +100,7 @@ class TerminalDisplay:
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
+            TimeElapsedColumn(),
             TextColumn("{task.fields[detail]}", markup=False, style="dim"),
             console=self._console,
             transient=True,

@@ -101,6 +101,49 @@ def test_a_shell_without_a_terminal_runs_what_it_reads(peer):
     assert "1 row" in run.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_in_a_shell_ctrl_c_stops_the_statement_and_not_the_shell(peer, tmp_path):
+    import pty
+
+    peer.plays(*peer.statement(Progress("training", 1, 9), peer.until_cancelled)[:-1])
+    terminal, other_end = pty.openpty()
+    shell = subprocess.Popen(
+        [sys.executable, "-m", "thanosql.cli", "shell"],
+        env={**os.environ, "THANOSQL_ADDRESS": peer.address, "HOME": str(tmp_path), "TERM": "xterm"},
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+        close_fds=True,
+    )
+    os.close(other_end)
+    screen = ""
+
+    def wait_for(text: str) -> None:
+        nonlocal screen
+        while text not in screen:
+            screen += os.read(terminal, 4096).decode(errors="replace")
+        screen = screen.split(text, 1)[1]
+
+    try:
+        wait_for("thanosql> ")
+        os.write(terminal, b"SELECT\n")
+        wait_for("... ")
+        os.write(terminal, b"1;\n")
+        wait_for("training")
+        shell.send_signal(signal.SIGINT)
+        wait_for("cancelled")
+        wait_for("thanosql> ")
+        assert peer.player.executed == ["SELECT\n1;\n"]
+        os.write(terminal, b"\\q\n")
+        assert shell.wait(10) == 0
+        assert "SELECT" in (tmp_path / ".thanosql_history").read_text()
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
+
+
 def test_no_command_shows_which_there_are():
     run = command()
     assert run.returncode == 2

@@ -137,7 +137,7 @@ def test_a_process_ends_at_once_with_a_session_open_and_a_stream_half_read(tmp_p
     code = """
         import thanosql
         session = thanosql.connect()
-        stream = session.stream("SELECT * FROM range(100000000)")
+        stream = session.stream("SELECT * FROM generate_series(1, 100000000)")
         print(next(stream).num_rows > 0, flush=True)
     """
     began = time.monotonic()
@@ -152,7 +152,7 @@ def test_ctrl_c_stops_a_query_and_leaves_the_session_usable(tmp_path):
         threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
         began = time.monotonic()
         with pytest.raises(thanosql.Cancelled):
-            session.sql("SELECT count(*) FROM range(1000000000000) a WHERE hash(a.range) = 1")
+            session.sql("SELECT count(*) FROM generate_series(1, 1000000000000) AS g(x) WHERE x % 7 = 8")
         assert time.monotonic() - began < 3
         assert list(session.sql("SELECT 1 AS one")) == [(1,)]
 

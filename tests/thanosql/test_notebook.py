@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from thanosql.errors import UnknownTable
+from thanosql.tutorial import STEPS
 from thanosql.types import Notice, Progress, Severity
 
 
@@ -69,3 +72,41 @@ def test_a_failed_statement_fails_an_automated_run_with_one_message(peer, tmp_pa
     error = notebook.cells[2].outputs[-1]
     assert error["ename"] == "UnknownTable"
     assert "\n".join(error["traceback"]) == "UnknownTable: there is no table 'callz'\nDid you mean calls?"
+
+
+def test_the_tutorial_runs_in_a_notebook(checkout, tmp_path):
+    shutil.copytree(checkout / "tutorial_data", tmp_path / "tutorial_data")
+    (tmp_path / "examples").mkdir()
+    notebook = nbformat.read(checkout / "examples" / "tutorial.ipynb", as_version=4)
+    run_notebook(notebook, tmp_path / "examples")
+    cells = {cell.source.removeprefix("%%thanosql\n"): cell for cell in notebook.cells if cell.cell_type == "code"}
+    assert [statement for _, statement in STEPS if statement not in cells] == [], "the statements stand unchanged"
+    copy, select, play, predict, _, before, build, _, after = (cells[statement] for _, statement in STEPS)
+
+    assert "Success · 80 rows" in html(copy)[-1]
+    assert html(select)[-1].count("<tr>") == 6
+    assert "tutorial_data/librispeech_data/000.flac" in html(select)[-1]
+    assert html(play)[-1].count("<audio controls") == 3
+    assert "data:audio/flac;base64,Zkxh" in html(play)[-1]
+
+    *said, table = html(predict)
+    assert re.search(r"PREDICT: done in \d", said[0])
+    assert any("epochs" in text for text in said), "an option without effect is noted"
+    assert any("word error rate" in text.lower() for text in said)
+    assert re.search(r">predicted<.*80 rows, the first 20 shown", table)
+
+    *said, table = html(build)
+    assert any(re.search(r"BUILD MODEL: done in \d", text) for text in said)
+    assert "my_speech_recognition_model" in table
+    assert not any("<progress" in text for text in said), "nothing moves any more"
+
+    assert word_error_rate(after) < word_error_rate(before)
+    frame = cells["df = %thanosql SELECT * FROM librispeech_test LIMIT 5\ndf"].outputs[-1]
+    assert frame["output_type"] == "execute_result"
+    assert "audio_path" in frame["data"]["text/html"]
+
+
+def word_error_rate(cell: Any) -> float:
+    """The rate that a notice under a cell reports, in per cent."""
+    (rate,) = (found[1] for text in html(cell) if (found := re.search(r"word error rate\D*([\d.]+) ?%", text, re.I)))
+    return float(rate)
