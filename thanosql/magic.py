@@ -1,13 +1,4 @@
-"""The notebook's `%thanosql` and `%%thanosql`.
-
-%load_ext thanosql
-%thanosql API_TOKEN=…            the secret that a server asks for; also API_TOKEN={variable}
-%thanosql speech.example:8470    connect to a server; without this, services of one's own are started
-%thanosql WORKSPACE=..           services of one's own: the folder that paths in statements are relative to
-%thanosql                        where the statements go
-df = %thanosql SELECT …          rows as a pandas data frame
-%%thanosql                       a cell of statements, each result displayed
-"""
+"""The notebook's `%thanosql` and `%%thanosql`, which `%load_ext thanosql` brings."""
 
 from __future__ import annotations
 
@@ -46,7 +37,15 @@ class ThanoSQLMagics(Magics):
     @no_var_expand
     @line_cell_magic
     def thanosql(self, line: str, cell: str | None = None) -> pandas.DataFrame | None:
-        """Runs statements, connects to a server, or sets the token; see `thanosql.magic`."""
+        """Speech recognition through SQL.
+
+        %%thanosql                       a cell of statements, each result displayed
+        df = %thanosql SELECT …          rows as a pandas data frame
+        %thanosql                        where the statements go
+        %thanosql speech.example:8470    connect to a server; without this, services of one's own are started
+        %thanosql API_TOKEN={variable}   the secret that the server asks for; never shown
+        %thanosql WORKSPACE=..           for services of one's own: the folder that paths are relative to
+        """
         try:
             if cell is not None:
                 self._display_statements(f"{line}\n{cell}" if line.strip() else cell)

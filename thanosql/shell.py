@@ -109,7 +109,7 @@ def _run_text(session: Session, text: str) -> int:
     try:
         for result in session.run(text):
             show(result, console)
-    except Cancelled:
+    except (Cancelled, KeyboardInterrupt):
         print("cancelled", file=sys.stderr)
         return 130
     except ThanoSQLError as error:
