@@ -12,6 +12,7 @@ from pathlib import Path
 
 from inference_service.batcher import Batcher
 from inference_service.config import InferenceConfig
+from inference_service.engine import OnnxEngine, choose_device, count_cores
 from inference_service.plan import make_plan
 from thanosql.errors import NotFound, Unavailable, UnknownModel
 from thanosql.modelstore import GRAPH, ModelDescription, read_description, version_folder
@@ -59,10 +60,15 @@ class LoadedModel:
 
 
 class Models:
-    """The models of one store. All methods may be called from any thread."""
+    """The models of one store. All methods may be called from any thread.
+
+    Raises:
+        InvalidOption: the device that the settings name is not there.
+    """
 
     def __init__(self, config: InferenceConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
+        self._device = choose_device(config.device)
         self._loaded: dict[tuple[str, int], LoadedModel] = {}
         self._loading: dict[tuple[str, int], threading.Lock] = {}
         self._lock = threading.Lock()
@@ -125,15 +131,13 @@ class Models:
             model.batcher.join()
 
     def _load(self, name: str, version: int, files: tuple[int, ...]) -> LoadedModel:
-        from inference_service.engine import OnnxEngine, choose_device, count_cores
-
         begin = self._clock()
         folder = version_folder(self._config.models, name, version)
         try:
             description = read_description(folder)
         except NotFound as error:
             raise _unknown(name, version) from error
-        plan = make_plan(self._config, device=choose_device(self._config.device), cores=count_cores())
+        plan = make_plan(self._config, device=self._device, cores=count_cores())
         engine = OnnxEngine(folder, description, device=plan.device, threads=plan.threads)
         batcher = Batcher(
             engine,
