@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 PACKAGES = ("duckdb", "sqlalchemy", "alembic", "sqlglot", "soundfile", "soxr", "onnxruntime", "torch", "transformers")
 """What the services need beside what the client needs; looked for, not imported, before they start."""
 SERVICES = ("catalog_service", "trainer_service", "inference_service", "query_service")
-STOP_WITHIN = 2.0
+STOP_WITHIN = 0.5
 """Seconds that running calls may take when the services stop."""
 START_WITHIN = 30.0
 """Seconds for which to wait for services that another process is just starting."""
@@ -136,6 +137,7 @@ def _start(workspace: Path, state: Path, held: Hold) -> Engine:
             steps.close()
 
     engine.stop = stop
+    _stop_at_exit()
     _engines[state] = engine
     return engine
 
@@ -234,4 +236,12 @@ def _stop_all() -> None:
         engine.stop()
 
 
-atexit.register(_stop_all)
+@cache
+def _stop_at_exit() -> None:
+    """Has every engine stopped when the program ends.
+
+    `atexit` is too late: before it, Python waits for the threads of the servers' pools, which may wait for a caller
+    that reads no more. What the pools themselves use comes earlier, in the reverse order of registration: so this is
+    to be called when they exist.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(_stop_all)
