@@ -40,15 +40,12 @@ def _guard(action: Callable[[], int]) -> int:
     """What `action` gives; a failure as one message on standard error."""
     try:
         return action()
-    except Cancelled as error:
-        print(error, file=sys.stderr)
+    except (Cancelled, KeyboardInterrupt):
+        print("cancelled", file=sys.stderr)
         return 130
     except ThanoSQLError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("cancelled", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # `thanosql sql … | head`: the reader has what it wanted
         sys.stderr.close()
         return 0

@@ -106,7 +106,7 @@ class Session:
         except ThanoSQLError as error:
             raise error.with_traceback(None) from None
         except KeyboardInterrupt:
-            raise Cancelled("cancelled") from None
+            raise Cancelled("interrupted: the statement is stopped") from None
 
     def _live_connection(self) -> Connection:
         if self._connection is None:

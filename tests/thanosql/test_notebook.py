@@ -74,6 +74,18 @@ def test_a_failed_statement_fails_an_automated_run_with_one_message(peer, tmp_pa
     assert "\n".join(error["traceback"]) == "UnknownTable: there is no table 'callz'\nDid you mean calls?"
 
 
+def test_an_interrupted_cell_stops_its_statement_and_the_next_one_runs(peer, tmp_path):
+    peer.plays(*peer.statement(Progress("training", 3, 9, "steps"), peer.until_cancelled, kind="BUILD MODEL")[:-1])
+    interrupt = "import os, signal, threading; threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()"
+    cells = ("%load_ext thanosql", f"%thanosql {peer.address}", interrupt, "%%thanosql\nBUILD …", "%thanosql")
+    notebook = run_cells(*cells, folder=tmp_path, allow_errors=True)
+    progress, error = notebook.cells[3].outputs
+    assert "BUILD MODEL: stopped at training, 3 of 9 steps" in progress["data"]["text/html"]
+    assert "\n".join(error["traceback"]) == "Cancelled: interrupted: the statement is stopped"
+    assert all(each.is_set() for each in peer.player.cancelled.values())
+    assert "connected" in notebook.cells[4].outputs[0]["text"]
+
+
 def test_the_tutorial_runs_in_a_notebook(checkout, tmp_path):
     shutil.copytree(checkout / "tutorial_data", tmp_path / "tutorial_data")
     (tmp_path / "examples").mkdir()
