@@ -54,7 +54,8 @@ def _find(lines: _Numbered, path: str, delimiter: str, names: list[str]) -> Data
     except csv.Error as error:
         return fault or _quoting(lines, path, str(error))
     if fault is not None and more:
-        fault = DataError(f"{fault.message}; so have {more} more lines a wrong number", hint=fault.hint)
+        others = f"{more} more line{' is' if more == 1 else 's are'} wrong too"
+        fault = DataError(f"{fault.message}; {others}", hint=fault.hint)
     return fault
 
 

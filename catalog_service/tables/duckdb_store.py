@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,13 @@ _SEALED = {
 
 _INCOMING = "thanosql_incoming_rows"
 
+# The type of a column without values, as DuckDB describes it.
+_NULL = '"NULL"'
+
+_CLOSE_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
 
 def open_duckdb_store(file: Path, memory_limit: str, threads: int = 0) -> DuckDBStore:
     """Opens the store, or makes a new one.
@@ -68,6 +76,8 @@ class DuckDBStore:
         self._connection = connection
         self._database = connection.execute("SELECT current_database()").fetchall()[0][0]
         self._lock = threading.Lock()
+        self._cursor_closed = threading.Condition(self._lock)
+        self._cursors = 0
         self._queries: set[DuckDBQuery] = set()
 
     def tables(self) -> tuple[Table, ...]:
@@ -108,9 +118,8 @@ class DuckDBStore:
         try:
             with self._transaction() as cursor:
                 if mode is not WriteMode.APPEND:
-                    with _offered(cursor, schema.empty_table()):
-                        replaces = "OR REPLACE " if mode is WriteMode.REPLACE else ""
-                        cursor.execute(f"CREATE {replaces}TABLE {table} AS FROM {_INCOMING}")
+                    replaces = "OR REPLACE " if mode is WriteMode.REPLACE else ""
+                    cursor.execute(f"CREATE {replaces}TABLE {table} ({_definitions(cursor, schema)})")
                 # Also makes a second writer of the same table fail now, and not after all its work.
                 cursor.execute(f"COMMENT ON TABLE {table} IS '{now.astimezone(UTC).isoformat()}'")
 
@@ -147,11 +156,10 @@ class DuckDBStore:
         """A cursor for `query`, which `close` cancels while the block lasts."""
         with self._lock:
             self._queries.add(query)
-        cursor = self._cursor()
         try:
-            yield cursor
+            with self._cursor() as cursor:
+                yield cursor
         finally:
-            cursor.close()
             with self._lock:
                 self._queries.discard(query)
 
@@ -161,28 +169,40 @@ class DuckDBStore:
             running = list(self._queries)
         for query in running:
             query.cancel()
+        with self._cursor_closed:
+            if not self._cursor_closed.wait_for(lambda: self._cursors == 0, timeout=_CLOSE_SECONDS):
+                log.warning("%d calls still use the tables", self._cursors)
         self._connection.close()
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own to the same database, for one call."""
         with self._lock:
-            return self._connection.cursor()
+            cursor = self._connection.cursor()
+            self._cursors += 1
+        try:
+            yield cursor
+        finally:
+            with self._cursor_closed:
+                cursor.close()
+                self._cursors -= 1
+                self._cursor_closed.notify_all()
 
     def _qualified(self, name: str) -> str:
         return f'{_quoted(self._database)}."main".{_quoted(name)}'
 
     @contextmanager
     def _transaction(self, kind: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._cursor()
-        try:
+        with self._cursor() as cursor:
             cursor.execute(f"BEGIN TRANSACTION {kind}")
             try:
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
-                _roll_back(cursor)
+                # The failure may have ended the transaction already.
+                with suppress(duckdb.Error):
+                    cursor.execute("ROLLBACK")
                 raise
-        finally:
-            cursor.close()
 
 
 class DuckDBQuery:
@@ -266,20 +286,24 @@ def _narrow(batch: pa.RecordBatch, wide: list[int]) -> pa.RecordBatch:
     return batch
 
 
+def _definitions(cursor: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
+    """The columns of a table for rows of `schema`, as CREATE TABLE takes them.
+
+    CREATE TABLE … AS would be shorter, but DuckDB 2.0 then keeps the statistics of a table without rows
+    for what the same transaction inserts, and `max(n)` over 300,000 rows is NULL until it is restarted.
+    """
+    with _offered(cursor, schema.empty_table()):
+        described = cursor.execute(f"SELECT column_name, column_type FROM (DESCRIBE FROM {_INCOMING})").fetchall()
+    return ", ".join(f"{_quoted(name)} {kind.replace(_NULL, 'VARCHAR')}" for name, kind in described)
+
+
 @contextmanager
 def _offered(cursor: duckdb.DuckDBPyConnection, rows: Any) -> Iterator[None]:
     """Lets SQL on `cursor`, and on no other, read `rows`."""
     cursor.register(_INCOMING, rows)
-    try:
-        yield
-    finally:
-        cursor.unregister(_INCOMING)
-
-
-def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
-    # The failure that is being raised may have ended the transaction already.
-    with suppress(duckdb.Error):
-        cursor.execute("ROLLBACK")
+    yield
+    # After a failure the transaction is rolled back, and the registration with it.
+    cursor.unregister(_INCOMING)
 
 
 def _quoted(name: str) -> str:

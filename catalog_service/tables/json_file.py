@@ -46,7 +46,9 @@ def prepare_json(connection: Connection, file: File) -> Generator[Progress, None
             (name, "VARCHAR" if name.casefold() in ALWAYS_TEXT else _KEPT.get(kind, "VARCHAR")) for name, kind in found
         ]
         source = f"read_json({place}, format = 'auto', columns = {struct_literal(types)})"
-        ((rows,),) = yield from fetch_with_progress(connection, f"SELECT count(*) FROM {source}", file, "check")
+        # Each value is counted, so that each is read.
+        checked = f"SELECT count(*), count(COLUMNS(*)) FROM {source}"
+        ((rows, *_),) = yield from fetch_with_progress(connection, checked, file, "check")
     except duckdb.Error as error:
         raise _find_fault(file) or unreadable(error, file) from error
     return Selection(select_columns(file, [name for name, _ in types], source), rows)

@@ -1,0 +1,111 @@
+"""Opening the metadata: new, old, newer, damaged, somebody else's."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from catalog_service.schema.database import Database, open_database
+from catalog_service.schema.definitions import HEAD, metadata
+from catalog_service.schema.migrate import migrations, upgrade
+from catalog_service.schema.models import Models
+from thanosql.errors import DataError, Unavailable
+from thanosql.types import ModelState
+
+NOW = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'metadata.sqlite'}"
+
+
+def differences(connection: sa.Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, metadata))
+
+
+def test_the_newest_migration_is_the_head_that_the_program_names() -> None:
+    assert ScriptDirectory.from_config(migrations()).get_current_head() == HEAD
+
+
+def test_the_migrations_make_the_tables_that_the_program_uses(tmp_path: Path) -> None:
+    engine = sa.create_engine(url(tmp_path))
+    with engine.begin() as connection:
+        upgrade(connection)
+        assert differences(connection) == []
+    engine.dispose()
+
+
+def test_a_new_database_is_as_the_migrations_would_make_it(database: Database) -> None:
+    with database.read() as connection:
+        assert differences(connection) == []
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == HEAD
+
+
+def test_a_new_database_starts_with_the_model_of_the_tutorial(database: Database) -> None:
+    (model,) = Models(database).served()
+    assert (model.name, model.version, model.state) == ("tutorial_audio_recognition", 1, ModelState.PENDING)
+
+
+def test_a_deleted_first_model_stays_deleted(tmp_path: Path) -> None:
+    first = open_database(url(tmp_path), NOW)
+    Models(first).delete("tutorial_audio_recognition", if_exists=False)
+    first.close()
+    second = open_database(url(tmp_path), NOW)
+    assert Models(second).served() == ()
+    second.close()
+
+
+def test_a_database_of_a_newer_release_is_refused_and_left_alone(tmp_path: Path) -> None:
+    open_database(url(tmp_path), NOW).close()
+    with closing(sqlite3.connect(tmp_path / "metadata.sqlite")) as newer, newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DataError, match="newer release: its revision is 9999") as caught:
+        open_database(url(tmp_path), NOW)
+    assert "Install the newer release" in caught.value.hint
+    with closing(sqlite3.connect(tmp_path / "metadata.sqlite")) as newer:
+        assert newer.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "metadata.sqlite")) as other, other:
+        other.execute("CREATE TABLE bookmarks (id INTEGER)")
+    with pytest.raises(DataError, match="bookmarks"):
+        open_database(url(tmp_path), NOW)
+
+
+def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "metadata.sqlite").write_text("no database at all, only text that goes on for a while" * 50)
+    with pytest.raises(DataError, match="damaged"):
+        open_database(url(tmp_path), NOW)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match=r"missing/metadata.sqlite cannot be opened"):
+        open_database(f"sqlite:///{tmp_path}/missing/metadata.sqlite", NOW)
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "nodatabase://x"])
+def test_a_url_that_is_none_is_refused(wrong: str) -> None:
+    with pytest.raises(Unavailable, match="cannot be used"):
+        open_database(wrong, NOW)
+
+
+def test_opening_a_current_database_does_not_load_alembic(tmp_path: Path) -> None:
+    program = (
+        "import sys; from datetime import datetime, UTC\n"
+        "from catalog_service.schema.database import open_database\n"
+        f"for _ in range(2): open_database({url(tmp_path)!r}, datetime.now(UTC)).close()\n"
+        "assert 'alembic' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)

@@ -1,0 +1,87 @@
+"""The transcript cache."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from catalog_service.schema.database import Database
+from catalog_service.schema.models import Models
+from catalog_service.schema.transcripts import Transcripts
+from thanosql.types import AudioKey, CachedTranscript
+
+MODEL = "tutorial_audio_recognition"
+
+
+@pytest.fixture
+def transcripts(database: Database) -> Transcripts:
+    return Transcripts(database, limit=10_000)
+
+
+def make(count: int, first: int = 0) -> list[CachedTranscript]:
+    return [
+        CachedTranscript(AudioKey(f"{number}.wav", 1000 + number, 2**62 + number), f"text {number}", 0.5, "[]", 1.5)
+        for number in range(first, first + count)
+    ]
+
+
+def keys(transcripts: list[CachedTranscript]) -> list[AudioKey]:
+    return [each.key for each in transcripts]
+
+
+def test_what_was_stored_is_found_in_any_number(transcripts: Transcripts, now: datetime) -> None:
+    stored = make(2500)
+    transcripts.store(MODEL, 1, stored, now)
+    found = transcripts.lookup(MODEL, 1, keys(make(3000)), now)
+    assert sorted(found, key=lambda t: t.key.size) == stored
+
+
+def test_a_changed_file_is_not_found_and_its_new_transcript_replaces_the_old(
+    transcripts: Transcripts, now: datetime
+) -> None:
+    (old,) = make(1)
+    new = replace(old, key=replace(old.key, modified_ns=5), text="new")
+    transcripts.store(MODEL, 1, [old], now)
+    assert transcripts.lookup(MODEL, 1, [new.key], now) == ()
+    transcripts.store(MODEL, 1, [new], now)
+    assert transcripts.lookup(MODEL, 1, [new.key, old.key], now) == (new,)
+
+
+def test_another_model_or_version_knows_nothing_of_it(transcripts: Transcripts, now: datetime) -> None:
+    stored = make(1)
+    transcripts.store(MODEL, 1, stored, now)
+    assert transcripts.lookup(MODEL, 2, keys(stored), now) == ()
+    assert transcripts.lookup("other", 1, keys(stored), now) == ()
+
+
+def test_transcripts_go_with_their_model(transcripts: Transcripts, database: Database, now: datetime) -> None:
+    stored = make(5)
+    transcripts.store(MODEL, 1, stored, now)
+    Models(database).delete(MODEL, if_exists=False)
+    assert transcripts.lookup(MODEL, 1, keys(stored), now) == ()
+
+
+def test_transcripts_of_a_model_that_was_deleted_meanwhile_are_let_go(
+    transcripts: Transcripts, database: Database, now: datetime
+) -> None:
+    Models(database).delete(MODEL, if_exists=False)
+    transcripts.store(MODEL, 1, make(1), now)
+    assert transcripts.lookup(MODEL, 1, keys(make(1)), now) == ()
+
+
+def test_beyond_the_limit_the_longest_unused_go(database: Database, now: datetime) -> None:
+    transcripts = Transcripts(database, limit=100)
+    old, new = make(60), make(60, first=60)
+    transcripts.store(MODEL, 1, old, now)
+    transcripts.lookup(MODEL, 1, keys(old[:10]), now + timedelta(hours=2))
+    transcripts.store(MODEL, 1, new, now + timedelta(hours=1))
+    found = transcripts.lookup(MODEL, 1, keys(old + new), now)
+    assert len(found) == 90
+    assert {*keys(new), *keys(old[:10])} <= {each.key for each in found}
+
+
+def test_nothing_to_store_and_nothing_to_look_up_is_fine(transcripts: Transcripts, now: datetime) -> None:
+    transcripts.store(MODEL, 1, [], now)
+    assert transcripts.lookup(MODEL, 1, [], now) == ()
