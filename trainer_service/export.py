@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
 from thanosql.errors import JobFailed
 from thanosql.modelstore import GRAPH, ModelDescription, new_version, write_description
-from trainer_service.graph import SpeechGraph, fold_weight_norm, frame_geometry
+from thanosql.types import Progress
+from trainer_service.checkpoints import Checkpoint
+from trainer_service.graph import SpeechGraph, Waveform, fold_weight_norm, frame_geometry
 
 ONNX_TOLERANCE = 1e-3
 """Largest difference of a log-probability between torch and ONNX Runtime (measured: about 1e-5)."""
@@ -26,21 +26,6 @@ BATCH_TOLERANCE = 1e-4
 """Largest difference of a log-probability between a clip alone and the same clip in a batch (measured: about 1e-5)."""
 
 OPSET = 20
-
-Waveform = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A Wav2Vec2 CTC model in memory, with what turns sound into its input and text into its labels."""
-
-    model: Wav2Vec2ForCTC
-    tokenizer: Wav2Vec2CTCTokenizer
-    feature_extractor: Wav2Vec2FeatureExtractor
-
-    def graph(self) -> SpeechGraph:
-        """The network that is trained and served; shares the model's parameters."""
-        return SpeechGraph(self.model, normalises=bool(self.feature_extractor.do_normalize))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +44,7 @@ def write_version(
     description: ModelDescription,
     *,
     clips: Sequence[Waveform] = (),
+    tell: Callable[[Progress], None] | None = None,
 ) -> ModelDescription:
     """Writes a version folder: `config.json`, `model.safetensors`, tokenizer, `model.onnx`, `model.json`.
 
@@ -67,6 +53,7 @@ def write_version(
         checkpoint: The model; its weight norm is folded into plain weights on the way, so train it no further.
         description: Name, version, base and report; what is read off the checkpoint is filled in here.
         clips: Recordings to measure parity on, besides the made ones.
+        tell: Takes the progress.
 
     Returns:
         The description as it stands in the folder, with the parity that was measured.
@@ -74,15 +61,21 @@ def write_version(
     Raises:
         JobFailed: the exported graph does not say what the network says; nothing is written then.
     """
+    tell = tell or (lambda _: None)
     with new_version(store, description.name, description.version) as folder:
+        tell(Progress("export", 0, 1))
+        torch.nn.Module.to(checkpoint.model, "cpu")
         checkpoint.model.train(False)
         checkpoint.model.save_pretrained(folder)
         checkpoint.tokenizer.save_pretrained(folder)
         checkpoint.feature_extractor.save_pretrained(folder)
         graph = checkpoint.graph().eval()
         export_graph(graph, folder / GRAPH)
+        tell(Progress("export", 1, 1))
+        tell(Progress("check the export", 0, 1))
         parity = measure_parity(graph, folder / GRAPH, [*probe_clips(), *clips])
         require_parity(parity)
+        tell(Progress("check the export", 1, 1))
         complete = replace(describe(checkpoint, description), parity=asdict(parity))
         write_description(folder, complete)
         for file in folder.iterdir():

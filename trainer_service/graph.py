@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -20,6 +22,9 @@ from thanosql.errors import NotSupported
 
 # The same as in transformers' Wav2Vec2FeatureExtractor, so that its checkpoints see what they were trained on.
 NORMALISATION_EPSILON = 1e-7
+
+Waveform = npt.NDArray[np.float32]
+"""Samples of one recording, mono."""
 
 
 class GraphOutput(NamedTuple):

@@ -7,19 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
 from thanosql.errors import JobFailed
 from thanosql.modelstore import ModelDescription, read_description
-from trainer_service.export import Checkpoint, Parity, new_description, open_session, require_parity, write_version
-
-
-def load(folder: Path) -> Checkpoint:
-    return Checkpoint(
-        Wav2Vec2ForCTC.from_pretrained(folder, dtype=torch.float32),
-        Wav2Vec2CTCTokenizer.from_pretrained(folder),
-        Wav2Vec2FeatureExtractor.from_pretrained(folder),
-    )
+from trainer_service.checkpoints import load_folder
+from trainer_service.export import Parity, new_description, open_session, require_parity, write_version
 
 
 def describe(name: str) -> ModelDescription:
@@ -32,7 +24,7 @@ def version(
 ) -> tuple[Path, Path, ModelDescription]:
     """A checkpoint, the folder of the version made of it, and its description."""
     store, source = tmp_path_factory.mktemp("store"), small_checkpoints[request.param]
-    return source, store / "m" / "3", write_version(store, load(source), describe("m"))
+    return source, store / "m" / "3", write_version(store, load_folder(source), describe("m"))
 
 
 Version = tuple[Path, Path, ModelDescription]
@@ -67,8 +59,8 @@ def test_the_written_graph_takes_any_batch_and_any_padding(version: Version) -> 
 
 def test_the_saved_checkpoint_is_an_ordinary_one(version: Version) -> None:
     source, folder, _ = version
-    again = load(folder).model.state_dict()
-    for name, value in load(source).model.state_dict().items():
+    again = load_folder(folder).model.state_dict()
+    for name, value in load_folder(source).model.state_dict().items():
         assert torch.equal(again[name], value), name
 
 
@@ -79,7 +71,7 @@ def test_a_difference_above_its_tolerance_fails_the_job(parity: Parity) -> None:
 
 
 def test_a_diverged_model_leaves_no_version(small_checkpoints: dict[str, Path], tmp_path: Path) -> None:
-    checkpoint = load(small_checkpoints["layer"])
+    checkpoint = load_folder(small_checkpoints["layer"])
     with torch.no_grad():
         checkpoint.model.lm_head.weight[3] = float("nan")
     with pytest.raises(JobFailed, match="differ by nan"):

@@ -1,0 +1,38 @@
+"""Starts trainer_service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from thanosql.clients import CatalogClient
+from thanosql.rpc.channel import open_channel
+from thanosql.rpc.server import RunningServer, run_service, start_server
+from thanosql.v1.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
+from trainer_service.base_models import BaseModels
+from trainer_service.config import TrainerConfig
+from trainer_service.hub import Hub
+from trainer_service.servicer import TrainerServicer
+from trainer_service.worker import Worker
+
+
+def start(config: TrainerConfig) -> RunningServer:
+    """Serves, and begins to look for jobs; returns at once, whether the catalog is there yet or not."""
+    channel = open_channel(config.catalog, config.token)
+    catalog = CatalogClient(channel, config.catalog)
+    bases = BaseModels(config.workspace, Hub(config.hub_timeout), strict=config.strict_base_models)
+    worker = Worker(config, catalog, bases)
+    servicer = TrainerServicer(config, catalog, bases, worker)
+    services = {"thanosql.v1.TrainerService": partial(add_TrainerServiceServicer_to_server, servicer)}
+    server = start_server(config, services, threads=64, on_stop=(worker.stop, channel.close))
+    worker.start()
+    return server
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The service as a process of its own."""
+    run_service(TrainerConfig, start, arguments)
+
+
+if __name__ == "__main__":
+    main()

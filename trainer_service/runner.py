@@ -1,0 +1,166 @@
+"""The child process of a job: `python -m trainer_service.runner` reads a task, works, tells how it goes.
+
+The task is one line of JSON on standard input; messages are lines of JSON on standard output; the last one is the
+product or the failure. When standard input ends, the parent has gone, and so does this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thanosql.errors import JobFailed, ThanoSQLError
+from thanosql.types import JobKind, JobResult, Notice, Progress
+from trainer_service.jobs import Message, Product, Task, describe_base, explain_disk, is_disk_full, write_line
+
+if TYPE_CHECKING:
+    import torch
+
+TELL_SECONDS = 0.2
+"""Between two messages on the progress of a phase."""
+Say = Callable[[Progress | Notice], None]
+
+
+def main() -> None:
+    """Works on the task that standard input gives, and ends the process."""
+    # What libraries print must not come between the messages.
+    messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    task = Task.from_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    lock = threading.Lock()
+
+    def write(message: Message) -> None:
+        with lock:
+            messages.write(write_line(message) + "\n")
+            messages.flush()
+
+    code = 0
+    try:
+        write(work(task, _thin_out(write)))
+    except Exception as error:
+        traceback.print_exc()
+        failure = _explain(error)
+        if failure is not None:
+            write(failure)
+        code = 1
+    sys.stderr.flush()
+    # Without the tear-down of torch and ONNX Runtime, which takes its time and has nothing to save.
+    os._exit(code)
+
+
+def work(task: Task, say: Say) -> Product:
+    """Carries out a task: what it made stands in the model store then.
+
+    Raises:
+        ThanoSQLError: why it could not be done.
+    """
+    began = time.monotonic()
+    threads = task.threads or _available_cores()
+    # Read when the libraries are imported, so set before.
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
+    say(Progress("load the base model", 0, 1))
+    import torch
+    import transformers
+
+    from trainer_service.checkpoints import load_checkpoint
+    from trainer_service.export import describe, new_description, write_version
+
+    torch.set_num_threads(threads)
+    checkpoint = load_checkpoint(task.base, say)
+    say(Progress("load the base model", 1, 1))
+    spec = task.spec
+    description = new_description(
+        spec.model, task.version, class_name=spec.base, base=describe_base(task.base), report={}
+    )
+    description = describe(checkpoint, description)
+    report: dict[str, Any] = {"fallback_notice": task.base.fallback_notice} if task.base.fallback_notice else {}
+    result = JobResult(spec.model, task.version)
+    clips = []
+    if spec.kind is JobKind.BUILD:
+        from trainer_service.training import train
+
+        trained = train(task, checkpoint, description, say, choose_device(task.device))
+        report |= trained.report
+        result, clips = trained.result, trained.clips
+    report["versions"] = {"torch": torch.__version__, "transformers": transformers.__version__}
+    seconds = time.monotonic() - began
+    report["seconds"] = round(seconds, 1)
+    write_version(Path(task.models), checkpoint, replace(description, report=report), clips=clips, tell=say)
+    result = replace(result, seconds=time.monotonic() - began)
+    return Product(result, describe_base(task.base), json.dumps(report, ensure_ascii=False))
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device of a name; "auto": the GPU where there is one.
+
+    Raises:
+        JobFailed: there is no such device.
+    """
+    import torch
+
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise JobFailed(f"the device {wanted!r} cannot be used: {error}", hint="Give auto, cpu or cuda.") from error
+    return device
+
+
+def _explain(error: Exception) -> ThanoSQLError | None:
+    """The failure that the user is told; None: the parent explains it by the last lines of standard error."""
+    if isinstance(error, ThanoSQLError):
+        return error
+    text = str(error)
+    if is_disk_full(text):
+        return explain_disk(text)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return JobFailed(
+            f"memory ran out: {text.splitlines()[0] if text else 'of this machine'}",
+            hint="Try a smaller batch_size, or leave out very long recordings.",
+        )
+    return None
+
+
+def _thin_out(write: Callable[[Message], None]) -> Say:
+    """Lets through the first and the last message of each phase, and one now and then between."""
+    phase, told_at = "", 0.0
+    lock = threading.Lock()
+
+    def say(message: Progress | Notice) -> None:
+        nonlocal phase, told_at
+        with lock:
+            now = time.monotonic()
+            if isinstance(message, Progress):
+                is_last = message.total > 0 and message.done >= message.total
+                if message.phase == phase and not is_last and now - told_at < TELL_SECONDS:
+                    return
+                phase, told_at = message.phase, now
+            write(message)
+
+    return say
+
+
+def _end_with_parent() -> None:
+    """Ends this process when standard input ends: whoever started it is no more."""
+    while sys.stdin.read(1):
+        pass
+    os._exit(1)
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    main()

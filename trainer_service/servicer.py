@@ -1,0 +1,87 @@
+"""Translates between the messages of TrainerService and the worker, the job folders and the base models."""
+
+# ruff: noqa: N802, ARG002 (names and arguments are gRPC's)
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import grpc
+
+from thanosql.clients import CatalogClient
+from thanosql.convert import from_message, to_message
+from thanosql.errors import DataError
+from thanosql.types import BaseModel, JobResult, JobSpec, Notice, Progress, Rows
+from thanosql.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
+from trainer_service.base_models import BaseModels
+from trainer_service.config import TrainerConfig
+from trainer_service.job_folder import JobFolder
+from trainer_service.jobs import check_spec
+from trainer_service.watch import watch
+from trainer_service.worker import Worker
+
+
+class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
+    """One method for each call; errors are raised as they are, and become statuses outside."""
+
+    def __init__(self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels, worker: Worker) -> None:
+        self._config, self._catalog, self._bases, self._worker = config, catalog, bases, worker
+
+    def ListBaseModels(
+        self, request: trainer_pb2.ListBaseModelsRequest, context: grpc.ServicerContext
+    ) -> trainer_pb2.ListBaseModelsResponse:
+        """The base models that have a name."""
+        return trainer_pb2.ListBaseModelsResponse(models=map(_base_message, self._bases.list()))
+
+    def ResolveBaseModel(
+        self, request: trainer_pb2.ResolveBaseModelRequest, context: grpc.ServicerContext
+    ) -> trainer_pb2.BaseModel:
+        """What a name after USING stands for here and now."""
+        return _base_message(self._bases.resolve(request.name))
+
+    def SubmitJob(
+        self, requests: Iterator[trainer_pb2.SubmitJobRequest], context: grpc.ServicerContext
+    ) -> types_pb2.Job:
+        """Queues a job: its rows are on the disk before the catalog knows it."""
+        first = next(requests, None)
+        if first is None or first.WhichOneof("part") != "spec":
+            raise DataError("a job begins with its specification", hint="Send `spec` first, then `rows`.")
+        spec = from_message(first.spec, JobSpec)
+        check_spec(spec)
+        folder = JobFolder(self._config.jobs, uuid.uuid4().hex)
+        folder.create(from_message(request.rows, Rows) for request in requests)
+        try:
+            if self._worker.is_busy:
+                folder.append(Notice("Another job of the trainer is under way; this one waits for its turn."))
+            job = self._catalog.create_job(folder.path.name, spec)
+        except BaseException:
+            folder.remove()
+            raise
+        self._worker.wake()
+        return to_message(job, types_pb2.Job)
+
+    def WatchJob(
+        self, request: trainer_pb2.WatchJobRequest, context: grpc.ServicerContext
+    ) -> Iterator[trainer_pb2.JobEvent]:
+        """Follows a job to its end."""
+        job = self._catalog.get_job(request.id)
+        folder = JobFolder(self._config.jobs, job.id)
+        for event in watch(job, request.next_event, folder, self._catalog, self._worker, context.is_active):
+            message = trainer_pb2.JobEvent(number=event.number)
+            match event.event:
+                case Progress():
+                    message.progress.CopyFrom(to_message(event.event, types_pb2.Progress))
+                case Notice():
+                    message.notice.CopyFrom(to_message(event.event, types_pb2.Notice))
+                case JobResult():
+                    message.result.CopyFrom(to_message(event.event, trainer_pb2.JobResult))
+            yield message
+
+    def CancelJob(self, request: trainer_pb2.CancelJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
+        """Stops a job; does nothing to one that has ended."""
+        return to_message(self._worker.cancel(request.id), types_pb2.Job)
+
+
+def _base_message(base: BaseModel) -> trainer_pb2.BaseModel:
+    return to_message(base, trainer_pb2.BaseModel)
