@@ -34,6 +34,8 @@ from catalog_service.tables.text_file import check_text
 from thanosql.errors import DataError, ThanoSQLError
 from thanosql.types import Column, Progress
 
+_SAMPLE_ROWS = 10_000
+
 _AUDIO = re.compile(r".*\.(wav|flac|mp3|ogg|opus|aiff?)", re.IGNORECASE)
 
 
@@ -122,12 +124,21 @@ def _select(connection: Connection, file: File, header: _Header, strict: bool) -
 def _decide_types(
     connection: Connection, file: File, names: Sequence[str], source: str
 ) -> Generator[Progress, None, tuple[list[str], int]]:
-    forms = ", ".join(f"bit_or({_form_bit(name)})" for name in names)
-    (answer,) = yield from fetch_with_progress(
-        connection, f"SELECT count(*), {forms} FROM {source}", file, "find types"
-    )
+    # One text makes a column text: most are found out in the first rows, and need no test in the others.
+    sample = f"(FROM {source} LIMIT {_SAMPLE_ROWS})"
+    _, forms = yield from _find_forms(connection, file, names, sample)
+    rows, open_forms = yield from _find_forms(connection, file, [n for n in names if TEXT not in forms[n]], source)
+    return [choose_type(name, (forms | open_forms)[name]) for name in names], rows
+
+
+def _find_forms(
+    connection: Connection, file: File, names: Sequence[str], source: str
+) -> Generator[Progress, None, tuple[int, dict[str, frozenset[str]]]]:
+    """How many rows there are, and the forms that occur in the columns `names`."""
+    fields = "".join(f", bit_or({_form_bit(name)})" for name in names)
+    (answer,) = yield from fetch_with_progress(connection, f"SELECT count(*){fields} FROM {source}", file, "find types")
     rows, *bits = answer
-    return [choose_type(name, _forms_in(bit)) for name, bit in zip(names, bits, strict=True)], rows
+    return rows, {name: _forms_in(bit) for name, bit in zip(names, bits, strict=True)}
 
 
 _TEXT_BIT = 1 << len(FORMS)

@@ -99,11 +99,13 @@ class DuckDBStore:
             if not columns:
                 return ()
             # The estimate in duckdb_tables() also counts deleted rows.
-            counts = ", ".join(f"(SELECT count(*) FROM {self._qualified(name)})" for name in columns)
-            rows = cursor.execute(f"SELECT {counts}").fetchall()[0]
+            counts = " UNION ALL ".join(
+                f"SELECT {place}, count(*) FROM {self._qualified(name)}" for place, name in enumerate(columns)
+            )
+            rows = dict(cursor.execute(counts).fetchall())
         return tuple(
-            Table(name, tuple(columns[name]), count, _moment(comments.get(name)))
-            for name, count in zip(columns, rows, strict=True)
+            Table(name, tuple(columns[name]), rows[place], _moment(comments.get(name)))
+            for place, name in enumerate(columns)
         )
 
     def query(self, sql: str) -> DuckDBQuery:
