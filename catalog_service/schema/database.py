@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from catalog_service.catalog import first_model
 from catalog_service.schema.definitions import HEAD, metadata, model_names, models
@@ -30,19 +30,24 @@ _revisions = sa.Table(
 class Database:
     """The metadata, ready for use; closed with `close`."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine = _make_engine(url)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, and sees one moment."""
-        with self._engine.begin() as connection:
+        with _translated(self._url), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes; in SQLite there is one at a time, from its first statement on."""
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+        with (
+            _translated(self._url),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:
@@ -60,25 +65,34 @@ def open_database(url: str, now: datetime) -> Database:
         Unavailable: it cannot be opened.
         DataError: it is another program's, or damaged, or of a newer release.
     """
-    database = Database(_make_engine(url))
+    database = Database(url)
     try:
         with database.write() as connection:
             _bring_up_to_date(connection, url, now)
-    except DBAPIError as error:
-        database.close()
-        if "not a database" in str(error.orig) or "malformed" in str(error.orig):
-            raise DataError(
-                f"the metadata database {url} is damaged: {error.orig}",
-                hint="Put a copy of it back, or move the file away to start with empty metadata.",
-            ) from error
-        raise Unavailable(
-            f"the metadata database {url} cannot be opened: {error.orig}",
-            hint="Is the folder there and writable, and is the disk not full?",
-        ) from error
     except BaseException:
         database.close()
         raise
     return database
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """Failures of the database's files in words for the user; a fault of ours stays as it is."""
+    try:
+        yield
+    except DBAPIError as error:
+        problem = str(error.orig)
+        if "not a database" in problem or "malformed" in problem:
+            raise DataError(
+                f"the metadata database {url} is damaged: {problem}",
+                hint="Put a copy of it back, or move the file away to start with empty metadata.",
+            ) from error
+        if isinstance(error, OperationalError):
+            raise Unavailable(
+                f"the metadata database {url} cannot be used: {problem}",
+                hint="Is its folder there and writable, is the disk full, or is another process holding it?",
+            ) from error
+        raise
 
 
 def _make_engine(url: str) -> sa.Engine:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -18,7 +20,7 @@ from catalog_service.tables.json_file import prepare_json
 from catalog_service.tables.pace import Clock, Pace
 from catalog_service.tables.reading import Connection, File, Prepare, open_reader
 from catalog_service.tables.store import TableStore
-from thanosql.errors import NotSupported
+from thanosql.errors import DataError, NotSupported
 from thanosql.types import CopyTableResult, IfExists, Progress
 from thanosql.workspace import existing_file, resolve
 
@@ -103,7 +105,10 @@ def _find_file(workspace: Path, path: str) -> Path:
             f"COPY from a folder ({path!r}) is not yet supported",
             hint="Name a file: a csv with the columns audio_path and text, for example.",
         )
-    return existing_file(workspace, path)
+    place = existing_file(workspace, path)
+    if not os.access(place, os.R_OK):
+        raise DataError(f"catalog_service may not read {path!r}", hint=f"Let it: chmod a+r {shlex.quote(path)}")
+    return place
 
 
 def _open(connection: Connection, sql: str, file: File) -> pa.RecordBatchReader:

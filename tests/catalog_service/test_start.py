@@ -71,6 +71,49 @@ def test_a_process_killed_in_the_middle_of_a_copy_leaves_the_old_table(config: C
     assert (table.name, table.rows, [column.name for column in table.columns]) == ("t", 1, ["text"])
 
 
+FULL_DISK = """
+import resource, signal, sys
+from dataclasses import replace
+from pathlib import Path
+from catalog_service.__main__ import start
+from catalog_service.config import CatalogConfig
+from thanosql.clients import CatalogClient
+from thanosql.errors import DataError, Unavailable
+from thanosql.rpc.channel import open_channel
+from thanosql.types import IfExists, Model
+workspace = Path(sys.argv[1])
+server = start(CatalogConfig(port=0, workspace=workspace, state=workspace / ".thanosql", memory_limit="256MB"))
+with open_channel(server.address) as channel:
+    client = CatalogClient(channel)
+    list(client.copy_table("t", "small.csv", IfExists.FAIL))
+    before = client.get_snapshot()
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+    for call, kind in (
+        (lambda: list(client.copy_table("t", "big.csv", IfExists.REPLACE)), DataError),
+        (lambda: client.register_model(Model("m", 1, "c", "b", report="x" * 3_000_000)), Unavailable),
+    ):
+        try:
+            call()
+        except kind as error:
+            assert "full" in error.hint, error
+        else:
+            raise AssertionError("the disk was not full")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert client.get_snapshot() == before
+    list(client.copy_table("t", "small.csv", IfExists.APPEND))
+server.stop()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as POSIX systems do")
+def test_a_full_disk_is_told_and_leaves_everything_as_it_was(workspace: Path) -> None:
+    (workspace / "small.csv").write_text("text\nold\n")
+    rows = "".join(f"{hash((n, 1))} {hash((n, 2))}\n" for n in range(200_000))
+    (workspace / "big.csv").write_text("text\n" + rows)
+    subprocess.run([sys.executable, "-c", FULL_DISK, str(workspace)], check=True, timeout=120)
+
+
 def test_a_state_folder_that_cannot_be_made_is_named(config: CatalogConfig, workspace: Path) -> None:
     (workspace / "file").write_text("")
     with pytest.raises(Unavailable, match=r"file/state cannot be made"):

@@ -91,7 +91,7 @@ def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"missing/metadata.sqlite cannot be opened"):
+    with pytest.raises(Unavailable, match=r"missing/metadata.sqlite cannot be used: unable to open"):
         open_database(f"sqlite:///{tmp_path}/missing/metadata.sqlite", NOW)
 
 
