@@ -21,27 +21,34 @@ def check_tables(source: Source, query: Query, snapshot: Snapshot) -> None:
         UnknownTable, NotSupported: it is something else.
     """
     tables = {table.name for table in snapshot.tables}
-    folded = {name.lower() for name in tables}
+    if snapshot.sql_dialect == "duckdb":  # whose names are the same in any case
+        tables |= {name.lower() for name in tables}
+    positions: dict[int, dict[str, int]] = {}
     for item in _from_items(query.tree):
-        at = place_of(item, query.at)
         if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
-            name = item.name if item.this.quoted else item.name.lower()
-            if item.args.get("db"):
-                message = f"{item.args['db'].name}.{item.name}: tables have no schema here"
-                at = place_of(item.args["db"], at)
-                raise source.error(UnknownTable, message, at, suggest(item.name, sorted(tables), "tables"))
-            if name in _visible_names(item) or name in tables or (snapshot.sql_dialect == "duckdb" and name in folded):
-                continue
-            hint = suggest(item.name, sorted(tables), "tables")
-            if not tables or "." in name:
-                hint += " A file is read into a table first: COPY table FROM 'file.csv'."
-            raise source.error(UnknownTable, f"there is no table {item.name}", at, hint)
-        function = item.this if isinstance(item, (exp.Table, exp.Lateral)) else item
-        if isinstance(function, (exp.Subquery, exp.Values, exp.Query, exp.Table, *TABLE_FUNCTIONS)):
+            name = _folded(item.this)
+            if item.args.get("db") or not (name in tables or _is_name_of_with(item, name, positions)):
+                raise _unknown_table(source, query, item, snapshot)
             continue
-        message = f"{_written_at(source, at)} cannot stand in FROM"
-        hint = "A query reads tables, other queries, unnest(…) and generate_series(…). Files: COPY table FROM 'path'."
-        raise source.error(NotSupported, message, at, hint)
+        function = item.this if isinstance(item, (exp.Table, exp.Lateral)) else item
+        if not isinstance(function, (exp.Subquery, exp.Values, exp.Query, exp.Table, *TABLE_FUNCTIONS)):
+            at = place_of(item, query.at)
+            hint = (
+                "A query reads tables, other queries, unnest(…) and generate_series(…). Files: COPY table FROM 'path'."
+            )
+            raise source.error(NotSupported, f"{_written_at(source, at)} cannot stand in FROM", at, hint)
+
+
+def _unknown_table(source: Source, query: Query, table: exp.Table, snapshot: Snapshot) -> UnknownTable:
+    names = sorted(each.name for each in snapshot.tables)
+    hint = suggest(table.name, names, "tables")
+    if table.args.get("db"):
+        schema = table.args["db"]
+        message = f"{schema.name}.{table.name}: tables have no schema here"
+        return source.error(UnknownTable, message, place_of(schema, query.at), hint)
+    if not names or "." in table.name:
+        hint += " A file is read into a table first: COPY table FROM 'file.csv'."
+    return source.error(UnknownTable, f"there is no table {table.name}", place_of(table, query.at), hint)
 
 
 def _from_items(tree: exp.Expr) -> Iterator[exp.Expr]:
@@ -54,25 +61,24 @@ def _from_items(tree: exp.Expr) -> Iterator[exp.Expr]:
             yield node
 
 
-def _visible_names(table: exp.Table) -> set[str]:
-    """Names of WITH that a table's name may stand for: those before it, around it, and, with RECURSIVE, its own."""
-    names: set[str] = set()
+def _is_name_of_with(table: exp.Table, name: str, positions: dict[int, dict[str, int]]) -> bool:
+    """Whether a WITH around the table defines the name: before it, or, with RECURSIVE, where the table stands."""
     inner: exp.Expr = table
     node = table.parent
     while node is not None:
-        if isinstance(node, exp.With):
-            for each in node.expressions:
-                if each is inner and not node.args.get("recursive"):
-                    break
-                names.add(_folded(each.args["alias"].this))
-                if each is inner:
-                    break
-        else:
-            with_ = node.args.get("with_") or node.args.get("with")
-            if with_ is not None and with_ is not inner:
-                names.update(_folded(each.args["alias"].this) for each in with_.expressions)
+        with_ = node if isinstance(node, exp.With) else node.args.get("with_")
+        if with_ is not None and with_ is not inner:
+            if id(with_) not in positions:
+                positions[id(with_)] = {_folded(each.args["alias"].this): i for i, each in enumerate(with_.expressions)}
+            at = positions[id(with_)].get(name)
+            if at is not None and node is not with_:
+                return True
+            if at is not None and isinstance(inner, exp.CTE):
+                own = positions[id(with_)][_folded(inner.args["alias"].this)]
+                if at < own or (at == own and with_.args.get("recursive")):
+                    return True
         inner, node = node, node.parent
-    return names
+    return False
 
 
 def _written_at(source: Source, at: int) -> str:
@@ -91,16 +97,16 @@ def check_functions(source: Source, query: Query) -> None:
         NotSupported: it is not.
     """
     for node in query.tree.find_all(exp.Func, exp.Dot):
-        at = place_of(node, query.at)
         if isinstance(node, exp.Dot):
             if isinstance(node.expression, exp.Func):
-                raise source.error(
-                    NotSupported, "functions have no schema here", at, "Write the function's name alone."
-                )
+                hint = "Write the function's name alone."
+                raise source.error(NotSupported, "functions have no schema here", place_of(node, query.at), hint)
         elif isinstance(node, REFUSED):
+            at = place_of(node, query.at)
             hint = "A query reads tables only. Files: COPY table FROM 'path'."
             raise source.error(NotSupported, f"the function {_written_at(source, at)} may not be called", at, hint)
         elif isinstance(node, exp.Anonymous) and node.name.lower() not in ALLOWED:
             near = nearest(node.name, (*COMMON, *ALLOWED))
             hint = f"Did you mean {near}?" if near else "Functions that read files or settings are refused."
-            raise source.error(NotSupported, f"there is no function {node.name.lower()} here", at, hint)
+            message = f"there is no function {node.name.lower()} here"
+            raise source.error(NotSupported, message, place_of(node, query.at), hint)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, OptimizeError, SchemaError, SqlglotError, UnsupportedError
+from sqlglot.errors import ErrorLevel, UnsupportedError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
@@ -19,8 +19,15 @@ from query_service.tokens import StatementDialect
 from thanosql.errors import NotSupported, StatementError, UnknownColumn, UnknownTable
 from thanosql.types import Snapshot
 
+LONGEST_CHECKED = 3_000
+"""Tokens of a query whose columns are checked here; sqlglot's time for it grows with the square of the length."""
+
 _UNNAMED = "_col_"
 """What sqlglot calls a column that has no name of its own."""
+
+
+Sources = Mapping[str, tuple[str, ...] | None]
+"""What stands in FROM, by name, with its columns where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +50,26 @@ def check_query(source: Source, query: Query, snapshot: Snapshot) -> CheckedQuer
     try:
         check_tables(source, query, snapshot)
         check_functions(source, query)
-        tree = normalize_identifiers(query.tree.copy(), dialect=StatementDialect)
-        columns = _check_columns(source, query, snapshot)
-        sql = tree.sql(snapshot.sql_dialect, unsupported_level=ErrorLevel.RAISE)
-    except UnsupportedError as error:
-        reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
-        raise source.error(NotSupported, f"the query cannot run here: {reason}", query.at) from error
+        columns = None if query.length > LONGEST_CHECKED else _check_columns(source, query, snapshot)
+        sql = _translate(source, query, snapshot.sql_dialect)
     except RecursionError as error:
         hint = "Split it with WITH … AS (…), or put long lists of values into a table."
         raise source.error(NotSupported, "the query is nested too deeply", query.at, hint) from error
-    except (SqlglotError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise source.error(NotSupported, "the query cannot be translated for the table store", query.at) from error
     return CheckedQuery(sql, columns)
+
+
+def _translate(source: Source, query: Query, dialect: str) -> str:
+    """The query in the SQL of the table store, with names folded as PostgreSQL folds them."""
+    try:
+        tree = normalize_identifiers(query.tree.copy(), dialect=StatementDialect)
+        return tree.sql(dialect, unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
+        raise source.error(NotSupported, f"the query cannot run here: {reason}", query.at) from error
+    except RecursionError:
+        raise
+    except Exception as error:  # sqlglot trips over some trees that make no sense
+        raise source.error(NotSupported, "the query cannot be translated for the table store", query.at) from error
 
 
 def _check_columns(source: Source, query: Query, snapshot: Snapshot) -> tuple[str, ...] | None:
@@ -64,38 +79,38 @@ def _check_columns(source: Source, query: Query, snapshot: Snapshot) -> tuple[st
     """
     # DuckDB's names are the same in any case; PostgreSQL's are not.
     fold = str.lower if snapshot.sql_dialect == "duckdb" else str
-    mapping = {fold(t.name): {fold(c.name): c.type for c in t.columns} for t in snapshot.tables}
-    schema = MappingSchema(dict(mapping), dialect=snapshot.sql_dialect, normalize=False)
+    tables = {fold(t.name): {fold(c.name): c.type for c in t.columns} for t in snapshot.tables}
     try:
         qualified = qualify(
             query.tree.copy(),
             dialect=snapshot.sql_dialect if fold is str.lower else StatementDialect,
-            schema=schema,
+            schema=MappingSchema(dict(tables), dialect=snapshot.sql_dialect, normalize=False),
             allow_partial_qualification=True,
             validate_qualify_columns=False,
             quote_identifiers=False,
             identify=False,
         )
-        scopes = traverse_scope(qualified)
-    except (OptimizeError, SchemaError, KeyError, ValueError, AttributeError, TypeError):
-        return None
-    sources = {
-        id(scope.expression): {name: _columns_of(each, mapping) for name, (_, each) in scope.selected_sources.items()}
-        for scope in scopes
-    }
-    for scope in scopes:
+        selects = [scope for scope in traverse_scope(qualified) if isinstance(scope.expression, exp.Select)]
+        sources = {id(scope.expression): _sources_of(scope, tables) for scope in selects}
         # A column of a subquery may belong to a query around it, so it is judged with the outermost one.
-        if isinstance(scope.expression, exp.Select) and not scope.is_subquery:
-            for column in scope.columns:
+        used = [(sources[id(scope.expression)], scope.columns) for scope in selects if not scope.is_subquery]
+        names = tuple(qualified.named_selects)
+    except RecursionError:
+        raise
+    except Exception:  # sqlglot's `qualify` refuses and trips over queries that a table store may well understand
+        return None
+    for nearest_sources, columns in used:
+        for column in columns:
+            # Most columns are found at once; the others are looked up in the queries around them.
+            if column.name not in (nearest_sources.get(column.table) or ()):
                 _check_column(source, column, sources, query.at)
-    names = tuple(qualified.named_selects)
     if not names or "*" in names:
         return None
     return tuple(name for name in names if not name.startswith(_UNNAMED))
 
 
-Sources = Mapping[str, tuple[str, ...] | None]
-"""What stands in FROM, by name, with its columns where they are known."""
+def _sources_of(scope: Scope, tables: Mapping[str, Mapping[str, str]]) -> Sources:
+    return {name: _columns_of(each, tables) for name, (_, each) in scope.selected_sources.items()}
 
 
 def _check_column(source: Source, column: exp.Column, sources: Mapping[int, Sources], otherwise: int) -> None:

@@ -13,7 +13,7 @@ from query_service.tokens import read_tokens, split
 from query_service.unsupported import UNSUPPORTED
 from thanosql.errors import NotSupported, StatementSyntaxError
 
-LONGEST_TEXT = 1_000_000
+LONGEST_TEXT = 100_000
 """Characters of a script, unless the server says otherwise."""
 
 

@@ -33,6 +33,8 @@ class Query:
     """Where it begins in the user's text."""
     tree: exp.Query = field(compare=False, repr=False)
     """Never changed: passes copy it."""
+    length: int = field(default=0, compare=False, repr=False)
+    """In tokens."""
 
 
 def word_of(token: Token) -> str:
@@ -69,7 +71,7 @@ def read_query(source: Source, tokens: Sequence[Token]) -> Query:
     if not isinstance(tree, exp.Query):
         raise source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", start)
     _refuse_side_effects(source, tree, start)
-    return Query(source.text[start:end], start, tree)
+    return Query(source.text[start:end], start, tree, len(tokens))
 
 
 def _check_beginning(source: Source, tokens: Sequence[Token]) -> None:
