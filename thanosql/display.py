@@ -108,6 +108,8 @@ class TerminalDisplay:
         self._patience = patience
         self._bar: TaskID | None = None
         self._wake: threading.Timer | None = None
+        self._phase = ""
+        self._at_work = False
         self._lock = threading.Lock()
 
     def show(self, event: Event) -> None:
@@ -116,6 +118,7 @@ class TerminalDisplay:
 
         what = event.event
         if isinstance(what, StatementStarted):
+            self._at_work = True
             self._replace_bar(what.kind)
             self._wake = threading.Timer(self._patience, self._start)
             self._wake.daemon = True
@@ -124,39 +127,41 @@ class TerminalDisplay:
             self._clear()
         elif isinstance(what, Progress):
             self._start()
-            if self._bar is None or self._bars.tasks[-1].description != visible(what.phase):
-                self._replace_bar(visible(what.phase))
-            assert self._bar is not None
-            self._bars.update(self._bar, completed=what.done, total=what.total or None, detail=detail(what))
+            phase = visible(what.phase)
+            bar = self._bar if phase == self._phase and self._bar is not None else self._replace_bar(phase)
+            self._bars.update(bar, completed=what.done, total=what.total or None, detail=detail(what))
         elif isinstance(what, Notice):
             warning = what.severity is Severity.WARNING
             text = "\n".join(visible(line) for line in what.text.splitlines())
-            self._console.print(
-                Text(f"warning: {text}" if warning else text, style="bold yellow" if warning else "dim")
-            )
+            style = "bold yellow" if warning else "dim"
+            self._console.print(Text(f"warning: {text}" if warning else text, style=style))
 
     def close(self) -> None:
         """Removes the bar."""
         self._clear()
 
-    def _replace_bar(self, description: str) -> None:
-        if self._bar is not None:
-            self._bars.remove_task(self._bar)
-        self._bar = self._bars.add_task(description, total=None, detail="")
+    def _replace_bar(self, phase: str) -> TaskID:
+        self._remove_bars()
+        self._phase, self._bar = phase, self._bars.add_task(phase, total=None, detail="")
+        return self._bar
+
+    def _remove_bars(self) -> None:
+        for bar in self._bars.task_ids:
+            self._bars.remove_task(bar)
+        self._bar = None
 
     def _start(self) -> None:
         with self._lock:
-            if self._bar is not None:
+            if self._at_work:
                 self._bars.start()
 
     def _clear(self) -> None:
         if self._wake is not None:
             self._wake.cancel()
         with self._lock:
+            self._at_work = False
             self._bars.stop()
-            if self._bar is not None:
-                self._bars.remove_task(self._bar)
-                self._bar = None
+            self._remove_bars()
 
 
 class NotebookDisplay:
@@ -166,7 +171,6 @@ class NotebookDisplay:
         self._clock = clock
         self._handle: Any = None
         self._kind = ""
-        self._phases: list[str] = []
         self._last: Progress | None = None
         self._next_update = 0.0
 

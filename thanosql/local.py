@@ -155,15 +155,14 @@ def check_packages() -> None:
 def _start_services(workspace: Path, state: Path, token: str, undo: ExitStack) -> str:
     """Starts the services, in the order in which they need each other; the query service's address."""
     check_packages()
-    from inference_service.config import InferenceConfig
-    from query_service.config import QueryConfig
-    from trainer_service.config import TrainerConfig
-
     from catalog_service import __main__ as catalog_main
     from catalog_service.config import CatalogConfig
     from inference_service import __main__ as inference_main
+    from inference_service.config import InferenceConfig
     from query_service import __main__ as query_main
+    from query_service.config import QueryConfig
     from trainer_service import __main__ as trainer_main
+    from trainer_service.config import TrainerConfig
 
     common: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "token": token, "grace": STOP_WITHIN}
     folders: dict[str, Any] = {"workspace": workspace, "state": state}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from thanosql.display import Display, Silence, suitable_display
 from thanosql.errors import Cancelled, DataError, ThanoSQLError
 from thanosql.follow import follow
+from thanosql.interrupts import interrupts_held_back
 from thanosql.result import Collector, Result, read_batches
 from thanosql.types import Event, Rows, StatementStarted
 
@@ -99,10 +100,15 @@ class Session:
     def _events(self, text: str, display: Display) -> Iterator[Event]:
         """Events of `text`, shown; a failure has no frames of the transport in its traceback."""
         try:
-            with closing(display), closing(follow(self._live_connection().client, text)) as events:
-                for event in events:
-                    display.show(event)
-                    yield event
+            with closing(follow(self._live_connection().client, text)) as events:
+                try:
+                    for event in events:
+                        with interrupts_held_back():
+                            display.show(event)
+                        yield event
+                finally:
+                    with interrupts_held_back():
+                        display.close()
         except ThanoSQLError as error:
             raise error.with_traceback(None) from None
         except KeyboardInterrupt:

@@ -122,7 +122,10 @@ def test_in_a_shell_ctrl_c_stops_the_statement_and_not_the_shell(peer, tmp_path)
     def wait_for(text: str) -> None:
         nonlocal screen
         while text not in screen:
-            screen += os.read(terminal, 4096).decode(errors="replace")
+            try:
+                screen += os.read(terminal, 4096).decode(errors="replace")
+            except OSError:
+                raise AssertionError(f"the shell has ended: {shell.wait()} {screen[-80:]!r}") from None
         screen = screen.split(text, 1)[1]
 
     try:
