@@ -24,20 +24,24 @@ _RETRY = {
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 
-# Calls that would do their work twice: a retry could double the rows of an appending COPY.
-_NOT_REPEATABLE = (
+# Calls that would do their work twice (a retry could double the rows of an appending COPY), and streams: under a retry
+# policy, one that has had no message yet hangs when its server goes away (measured with grpcio 1.85).
+_NOT_RETRIED = (
+    ("CatalogService", "Query"),
     ("CatalogService", "CopyTable"),
     ("CatalogService", "DropTable"),
     ("CatalogService", "DeleteModel"),
     ("TrainerService", "SubmitJob"),
+    ("TrainerService", "WatchJob"),
     ("InferenceService", "Transcribe"),
     ("QueryService", "Execute"),
+    ("QueryService", "Attach"),
 )
 
 SERVICE_CONFIG: dict[str, Any] = {
     "methodConfig": [
         {"name": [{}], "retryPolicy": _RETRY},
-        {"name": [{"service": f"thanosql.v1.{service}", "method": method} for service, method in _NOT_REPEATABLE]},
+        {"name": [{"service": f"thanosql.v1.{service}", "method": method} for service, method in _NOT_RETRIED]},
     ]
 }
 """gRPC's service config: which calls are tried again, and when."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -186,3 +188,24 @@ def test_two_servers_never_share_a_port(start: Any) -> None:
     with pytest.raises(errors.Unavailable, match="cannot listen"):
         start_server(Taken(port=server.port), {})
     server.stop(0)
+
+
+def test_a_stream_ends_when_its_server_goes_away_before_the_first_message() -> None:
+    class Silent(catalog_pb2_grpc.CatalogServiceServicer):
+        def Query(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+            begun.set()
+            release.wait(20)
+            yield from ()
+
+    begun, release = threading.Event(), threading.Event()
+    register = partial(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, Silent())
+    server = start_server(Config(), {"thanosql.v1.CatalogService": register})
+    with open_channel(server.address) as channel, ThreadPoolExecutor(1) as pool:
+        rows = pool.submit(list, CatalogClient(channel).query("SELECT 1"))
+        assert begun.wait(10)
+        stopping = threading.Thread(target=server.stop, args=(0,))
+        stopping.start()
+        with pytest.raises((errors.Unavailable, errors.Cancelled)):
+            rows.result(timeout=15)
+        release.set()
+        stopping.join()
