@@ -104,4 +104,4 @@ class PredictionRows:
         counts = word_errors(self._references, self._hypotheses)
         compared = len(self._references)
         over = f"{total} rows" if compared == total else f"the {compared} of {total} rows that have both"
-        return Notice(f"Word error rate against {self._step.reference}, over {over}: {100 * counts.rate:.1f} %.")
+        return Notice(f"Word error rate against {self._step.reference}, over {over}: {counts.rate:.1%}.")
