@@ -94,10 +94,8 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _sql(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from thanosql.connection import connect
-    from thanosql.tables import show
+    from thanosql.tables import show, standard_output
 
     if options.file is not None:
         try:
@@ -106,7 +104,7 @@ def _sql(options: argparse.Namespace) -> int:
             raise ThanoSQLError(f"cannot read {options.file}: {error}") from None
     else:
         text = options.command_text
-    console = Console()
+    console = standard_output()
     with connect(options.address, workspace=options.workspace) as session:
         for result in session.run(text):
             if options.csv:

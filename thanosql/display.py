@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PATIENCE = 0.7
-"""Seconds after which a terminal or notebook shows that a statement is still at work."""
+"""Seconds after which a terminal shows that a statement is still at work."""
+LINE_PATIENCE = 2.0
+"""Seconds after which a log does."""
 LINE_EVERY = 10.0
 """Seconds between two lines of progress in a log."""
 UPDATE_EVERY = 0.2
@@ -63,28 +66,76 @@ class Silence:
 
 
 class LineDisplay:
-    """Occasional lines on standard error, for logs and pipes."""
+    """Occasional lines on standard error, for logs and pipes; a quick statement has none of progress."""
 
-    def __init__(self, write: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = LINE_PATIENCE,
+    ) -> None:
         self._write = write or (lambda text: print(text, file=sys.stderr, flush=True))
         self._clock = clock
+        self._patience = patience
+        self._alarm = Alarm()
+        self._lock = threading.Lock()
         self._phase = ""
-        self._next_line = 0.0
+        self._waiting = ""
+        self._next_line = math.inf
 
     def show(self, event: Event) -> None:
         """Writes a notice at once, and progress when its phase is new or the last line is a while ago."""
         what = event.event
-        if isinstance(what, StatementStarted):
-            self._phase = ""
-        elif isinstance(what, Notice):
-            self._write(f"{what.severity}: {what.text}" if what.severity is Severity.WARNING else what.text)
-        elif isinstance(what, Progress) and (what.phase != self._phase or self._clock() >= self._next_line):
-            self._phase = what.phase
-            self._next_line = self._clock() + LINE_EVERY
-            self._write(f"{what.phase}: {detail(what)}".rstrip(": "))
+        with self._lock:
+            if isinstance(what, StatementStarted):
+                self._phase = self._waiting = ""
+                self._next_line = math.inf
+                self._alarm.set(self._patience, self._begin)
+            elif isinstance(what, StatementDone):
+                self._waiting = ""
+                self._next_line = math.inf
+            elif isinstance(what, Notice):
+                self._write(f"warning: {what.text}" if what.severity is Severity.WARNING else what.text)
+            elif isinstance(what, Progress):
+                words = detail(what)
+                self._waiting = f"{what.phase}: {words}" if words else what.phase
+                if self._next_line < math.inf and (what.phase != self._phase or self._clock() >= self._next_line):
+                    self._write_progress()
+                self._phase = what.phase
 
     def close(self) -> None:
-        """Nothing moves."""
+        """Writes no more."""
+        self._alarm.cancel()
+
+    def _begin(self) -> None:
+        with self._lock:
+            self._next_line = self._clock()
+            self._write_progress()
+
+    def _write_progress(self) -> None:
+        if self._waiting:
+            self._write(self._waiting)
+            self._waiting = ""
+            self._next_line = self._clock() + LINE_EVERY
+
+
+class Alarm:
+    """Calls a function some time from now, unless it is set anew or cancelled before."""
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def set(self, seconds: float, action: Callable[[], None]) -> None:
+        """Sets the alarm; one that was set before is off."""
+        self.cancel()
+        self._timer = threading.Timer(seconds, action)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Calls nothing."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 class TerminalDisplay:
@@ -107,7 +158,7 @@ class TerminalDisplay:
         )
         self._patience = patience
         self._bar: TaskID | None = None
-        self._wake: threading.Timer | None = None
+        self._alarm = Alarm()
         self._phase = ""
         self._at_work = False
         self._lock = threading.Lock()
@@ -120,9 +171,7 @@ class TerminalDisplay:
         if isinstance(what, StatementStarted):
             self._at_work = True
             self._replace_bar(what.kind)
-            self._wake = threading.Timer(self._patience, self._start)
-            self._wake.daemon = True
-            self._wake.start()
+            self._alarm.set(self._patience, self._start)
         elif isinstance(what, StatementDone):
             self._clear()
         elif isinstance(what, Progress):
@@ -156,8 +205,7 @@ class TerminalDisplay:
                 self._bars.start()
 
     def _clear(self) -> None:
-        if self._wake is not None:
-            self._wake.cancel()
+        self._alarm.cancel()
         with self._lock:
             self._at_work = False
             self._bars.stop()
@@ -211,16 +259,28 @@ def detail(progress: Progress) -> str:
     """ "40 of 80 clips · 12.3 clips/s · 3.2 s left · loss 1.2"."""
     parts = []
     unit = progress.unit
-    if progress.total:
+    if progress.total == 1 and not unit:  # a step that is done or not
+        pass
+    elif progress.total:
         parts.append(f"{amount(progress.done)} of {amount(progress.total)} {unit}".strip())
     elif progress.done:
         parts.append(f"{amount(progress.done)} {unit}".strip())
     if progress.rate:
         parts.append(f"{amount(progress.rate)} {unit or 'per second'}{'/s' if unit else ''}")
-    if progress.seconds_left is not None:
+    if progress.seconds_left is not None and progress.done < (progress.total or math.inf):
         parts.append(f"{duration(progress.seconds_left)} left")
-    parts += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in progress.figures.items()]
+    parts += [figure(name, value) for name, value in progress.figures.items()]
     return " · ".join(parts)
+
+
+def figure(name: str, value: float) -> str:
+    """A named figure of the moment: "loss 0.766", "WER 61.5 %", "5.5 × real time"."""
+    if name == "audio_seconds_per_second":
+        return f"{value:.1f} × real time"
+    words = name.replace("_", " ")
+    if words.split()[-1] in ("wer", "cer"):
+        return f"{words[:-3]}{words[-3:].upper()} {100 * value:.1f} %"
+    return f"{words} {value:.3g}"
 
 
 def amount(number: float) -> str:

@@ -13,7 +13,7 @@ from types import FrameType
 def interrupts_held_back() -> Iterator[None]:
     """Ctrl-C inside the block takes effect at its end.
 
-    For drawing on a terminal: a `KeyboardInterrupt` between any two lines of it would leave locks taken and bars behind.
+    For drawing on a terminal: a `KeyboardInterrupt` in the midst of it would leave locks taken and bars behind.
     """
     action = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(action):

@@ -11,7 +11,7 @@ from pathlib import Path
 from thanosql.connection import connect
 from thanosql.errors import Cancelled, ThanoSQLError
 from thanosql.session import Session
-from thanosql.tables import show
+from thanosql.tables import show, standard_output
 
 HISTORY = Path("~/.thanosql_history")
 HELP = r"""A statement may have several lines and ends with ;   Ctrl-C stops it, \q or Ctrl-D leaves.
@@ -103,9 +103,7 @@ def _history() -> Iterator[None]:
 
 
 def _run_text(session: Session, text: str) -> int:
-    from rich.console import Console
-
-    console = Console()
+    console = standard_output()
     try:
         for result in session.run(text):
             show(result, console)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import os
 import re
+import sys
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -30,13 +33,12 @@ TYPE_NAMES = {
     "int32": "integer",
     "int64": "bigint",
     "float": "real",
-    "double": "double precision",
     "date32[day]": "date",
     "binary": "bytea",
     "large_binary": "bytea",
     "null": "unknown",
 }
-"""PostgreSQL's names of Arrow's types."""
+"""Arrow's types as SQL calls them, in short."""
 
 
 def as_text(result: Result, *, width: int = 120, limit: int | None = PREVIEW_ROWS) -> str:
@@ -48,12 +50,25 @@ def as_text(result: Result, *, width: int = 120, limit: int | None = PREVIEW_ROW
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
 
 
+def standard_output() -> Console:
+    """The console that results are printed on: as wide as the terminal, or 120 characters in a file."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
+
+
 def show(result: Result, console: Console, *, limit: int | None = PREVIEW_ROWS) -> None:
     """Prints the result's rows or clips, and a line that sums it up. `limit` None prints every row."""
     from rich.text import Text
 
     if result.batches:
-        console.print(_table(preview(result, limit), result))
+        table = _table(preview(result, limit), result)
+        if (
+            len(result) == 1
+            and console.measure(table, options=console.options.update(max_width=10_000)).maximum > console.width
+        ):
+            table = _upright_table(preview(result, limit)[0], result)
+        console.print(table)
     if result.clips:
         console.print(_clip_table(result.clips))
     console.print(Text(summary(result, limit), style="dim"))
@@ -86,7 +101,7 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        text = f"{value:.10g}"
+        text = number(value)
     elif isinstance(value, bytes):
         text = f"⟨{count(len(value), 'byte')}⟩"
     elif isinstance(value, (datetime, date, time, timedelta, Decimal, int, str)):
@@ -98,16 +113,25 @@ def cell(value: Any) -> str:
     return visible(text)
 
 
+def number(value: float) -> str:
+    """At most six digits, or two after the point: "0.630952", "1234567.89", "3"."""
+    if not math.isfinite(value):
+        return str(value)
+    if 1e5 <= abs(value) < 1e15:
+        return f"{value:.2f}".removesuffix(".00")
+    return f"{value:.6g}"
+
+
 def visible(text: str) -> str:
     """`text` with control characters as `\\n`, `\\x1b` …"""
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", lambda found: repr(found[0])[1:-1], text)
 
 
 def type_name(kind: pa.DataType) -> str:
-    """PostgreSQL's name of an Arrow type."""
+    """The name of an Arrow type in SQL, in short."""
     text = str(kind)
     if text.startswith("timestamp"):
-        return "timestamp with time zone" if "tz=" in text else "timestamp"
+        return "timestamptz" if "tz=" in text else "timestamp"
     if text.startswith("decimal"):
         return "numeric" + text[text.index("(") :]
     return TYPE_NAMES.get(text, text)
@@ -145,6 +169,19 @@ def _table(rows: Sequence[tuple[str | None, ...]], result: Result) -> Renderable
         table.add_column(head, justify="right" if is_number(column.type) else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text("NULL", style="dim") if value is None else Text(value) for value in row))
+    return table
+
+
+def _upright_table(row: tuple[str | None, ...], result: Result) -> RenderableType:
+    """A single row that is too wide for the terminal: a line for each column."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in zip(result.columns, row, strict=True):
+        table.add_row(Text(visible(name)), Text("NULL", style="dim") if value is None else Text(value))
     return table
 
 

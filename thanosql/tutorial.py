@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from thanosql.connection import connect
 from thanosql.errors import NotFound
-from thanosql.tables import count, duration, show
+from thanosql.tables import count, duration, show, standard_output
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DATA = Path("tutorial_data/librispeech_data/librispeech_train.csv")
 """What a workspace must have for the tutorial."""
-ROWS = 5
-"""Rows of a result that are shown."""
+ROWS = 3
+"""Rows that are shown of a result with more than a handful."""
 
 BEFORE = (
     "PREDICT USING tutorial_audio_recognition OPTIONS (audio_col='audio_path', text_col='text') "
@@ -67,10 +67,9 @@ def run() -> int:
         NotFound: the tutorial's data is not there.
         ThanoSQLError: a statement failed.
     """
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = standard_output()
     workspace = find_workspace(Path.cwd(), Path(__file__).parent.parent)
     began = time.monotonic()
     console.print(Text(f"Workspace: {workspace}. Starting the services …", style="dim"))
@@ -79,9 +78,9 @@ def run() -> int:
         for number, (purpose, statement) in enumerate(STEPS, 1):
             console.print()
             console.print(Text(f"{number}. {purpose}", style="bold"))
-            console.print(Text(statement, style="cyan"))
+            console.print(Text(statement, style="cyan"), soft_wrap=True)
             results[statement] = session.sql(statement)
-            show(results[statement], console, limit=ROWS)
+            show(results[statement], console, limit=ROWS if len(results[statement]) > 5 else None)
     _close(console, word_error_rate(results[BEFORE]), word_error_rate(results[AFTER]), len(results[AFTER]), workspace)
     console.print(Text(f"All of it took {duration(time.monotonic() - began)}.", style="dim"))
     return 0
@@ -117,17 +116,19 @@ def _close(console: Console, before: float, after: float, rows: int, workspace: 
     console.print()
     console.print(
         Text(f"Word error rate on {count(rows, 'recording')} of unheard voices: ")
-        .append(f"{before:.1%} → {after:.1%}", style="bold green" if after < before else "bold yellow")
+        .append(f"{100 * before:.1f} % → {100 * after:.1f} %", style="bold green" if after < before else "bold yellow")
         .append(" after one pass over the training table.")
     )
     console.print(
         f"""
 How to go on:
   cd {workspace}
-  thanosql shell                    the tables and your model are there: LIST TABLE;  LIST MODEL;
-  jupyter lab                       open examples/tutorial.ipynb, or in any notebook: %load_ext thanosql
-  your own recordings               a csv with the columns audio_path,text: COPY … FROM 'my.csv', then BUILD MODEL …
-                                    with epochs=5 (or more) for a better model
+  thanosql shell    the tables and your model are there: LIST TABLE;  LIST MODEL;
+  jupyter lab       open examples/tutorial.ipynb, or begin a notebook of your own
+                    with %load_ext thanosql
+  your recordings   make a csv with the columns audio_path,text; COPY it, then
+                    BUILD MODEL from it, with epochs=5 or more for a better model
 """,
         markup=False,
+        soft_wrap=True,
     )

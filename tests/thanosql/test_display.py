@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from typing import Any
 
 import pytest
@@ -26,10 +27,18 @@ START = StatementStarted("", 0, "PREDICT", "PREDICT …")
     [
         (
             Progress("", 40, 80, "clips", 12.345, 3.24, {"wer": 0.61234}),
-            "40 of 80 clips · 12.3 clips/s · 3.2 s left · wer 0.6123",
+            "40 of 80 clips · 12.3 clips/s · 3.2 s left · WER 61.2 %",
         ),
         (Progress("", 1500, 0, "rows"), "1,500 rows"),
         (Progress("", 0.5, 2, "s", figures={"learning_rate": 5e-5}), "0.5 of 2 s · learning rate 5e-05"),
+        (
+            Progress(
+                "", 1, 4, "steps", 0.25, figures={"base_wer": 0.5, "audio_seconds_per_second": 5.46, "loss": 0.76554}
+            ),
+            "1 of 4 steps · 0.25 steps/s · base WER 50.0 % · 5.5 × real time · loss 0.766",
+        ),
+        (Progress("", 0, 1), ""),
+        (Progress("", 80, 80, "rows", seconds_left=0), "80 of 80 rows"),
         (Progress(""), ""),
     ],
 )
@@ -40,8 +49,10 @@ def test_progress_is_put_into_words(progress, text):
 def test_a_log_gets_a_line_for_a_new_phase_and_then_every_ten_seconds():
     now = [0.0]
     lines: list[str] = []
-    display = LineDisplay(lines.append, lambda: now[0])
+    display = LineDisplay(lines.append, lambda: now[0], patience=0)
     show(display, START, Progress("training", 0, 100, "steps"))
+    while not lines:
+        time.sleep(0.01)
     for second in range(1, 25):
         now[0] = second
         show(display, Progress("training", second, 100, "steps"))
@@ -52,6 +63,24 @@ def test_a_log_gets_a_line_for_a_new_phase_and_then_every_ten_seconds():
         "training: 20 of 100 steps",
         "exporting",
     ]
+
+
+def test_a_log_gets_no_progress_of_a_quick_statement():
+    lines: list[str] = []
+    display = LineDisplay(lines.append, patience=0.3)
+    show(display, START, Progress("transcribing", 80, 80, "clips"), StatementDone(0, 80, 0.1))
+    time.sleep(0.5)
+    display.close()
+    assert lines == []
+
+
+def test_a_log_hears_of_a_slow_step_that_reports_nothing_more():
+    lines: list[str] = []
+    display = LineDisplay(lines.append, patience=0.2)
+    show(display, START, Progress("loading", 0, 1))
+    time.sleep(0.5)
+    display.close()
+    assert lines == ["loading"]
 
 
 def test_a_log_gets_notices_at_once():

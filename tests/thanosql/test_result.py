@@ -83,11 +83,11 @@ def test_a_result_without_rows_keeps_its_columns():
 def test_a_table_shows_names_types_and_values():
     text = repr(result_of({"audio_path": ["a.wav", None], "seconds": [1.5, 2.25]}))
     assert text.splitlines() == [
-        "audio_path            seconds",
-        "text         double precision",
-        "─" * 29,
-        "a.wav                     1.5",
-        "NULL                     2.25",
+        "audio_path   seconds",
+        "text          double",
+        "─" * 20,
+        "a.wav            1.5",
+        "NULL            2.25",
         "2 rows · 0.2 s",
     ]
 
@@ -161,6 +161,10 @@ def test_a_notebook_gets_both_forms():
         (True, "true"),
         (0.1 + 0.2, "0.3"),
         (1234567.0, "1234567"),
+        (1234567.891, "1234567.89"),
+        (1e-5, "1e-05"),
+        (0.6309523812381, "0.630952"),
+        (-1e300, "-1e+300"),
         (float("nan"), "nan"),
         (b"abc", "⟨3 bytes⟩"),
         ([1, None], "[1, null]"),
@@ -180,7 +184,7 @@ def test_every_value_is_one_line_of_text(value, text):
         (pa.string(), "text"),
         (pa.int64(), "bigint"),
         (pa.timestamp("us"), "timestamp"),
-        (pa.timestamp("us", "UTC"), "timestamp with time zone"),
+        (pa.timestamp("us", "UTC"), "timestamptz"),
         (pa.decimal128(10, 2), "numeric(10, 2)"),
         (pa.list_(pa.int32()), "list<item: int32>"),
     ],
@@ -194,3 +198,9 @@ def test_types_have_their_names_in_sql(kind, name):
 )
 def test_durations_are_short(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_single_row_that_is_too_wide_stands_upright():
+    result = result_of({f"column_{number}": [number] for number in range(12)})
+    assert as_text(result, width=60).splitlines()[:3] == ["column_0   0", "column_1   1", "column_2   2"]
+    assert as_text(result, width=600).splitlines()[0].split() == list(result.columns)
