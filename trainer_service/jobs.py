@@ -87,7 +87,7 @@ def read_line(line: str) -> Message:
         if kind == "product":
             return Product(**{**values, "result": JobResult(**values["result"])})
         return Progress(**values)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"not a message of a job: {line!r}") from error
 
 

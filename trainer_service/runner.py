@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 TELL_SECONDS = 0.2
 """Between two messages on the progress of a phase."""
+ENVIRONMENT = {
+    # Threads that wait for each other give their core away at once: measured beside other work on two cores, a
+    # training is two to six times as fast as with threads that spin.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TQDM_DISABLE": "1",
+}
+"""Read by the libraries when they are imported, so set before."""
+
 Say = Callable[[Progress | Notice], None]
 
 
@@ -65,8 +74,7 @@ def work(task: Task, say: Say) -> Product:
     """
     began = time.monotonic()
     threads = task.threads or _available_cores()
-    # Read when the libraries are imported, so set before.
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
+    os.environ |= {**ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
     say(Progress("load the base model", 0, 1))
     import torch
     import transformers

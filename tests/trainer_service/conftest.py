@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 import trainer_service
+
+# Read when torch is imported: on a busy machine, threads that spin while they wait make tests many times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 BUNDLED = Path(trainer_service.__file__).parent / "bundled" / "wav2vec2-tiny-en"
 
@@ -53,11 +58,3 @@ def small_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
         Wav2Vec2ForCTC(config).save_pretrained(folders[norm])
         processor.save_pretrained(folders[norm])
     return folders
-
-
-@pytest.fixture(autouse=True)
-def two_threads() -> None:
-    """The machines that run tests are small and shared."""
-    import torch
-
-    torch.set_num_threads(2)
