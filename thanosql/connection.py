@@ -35,6 +35,8 @@ class Connection(Protocol):
     client: QueryClient
     description: str
     """Where it leads, for the user."""
+    log: str
+    """Where the service writes what goes wrong; empty where that is not known."""
 
     def is_alive(self) -> bool:
         """False where it is known that no statement can reach the service any more."""
@@ -116,7 +118,7 @@ class Remote:
         from thanosql.clients import QueryClient
         from thanosql.rpc.channel import open_channel
 
-        self.address = normal_address(address)
+        self.address, self.log = normal_address(address), ""
         self.description = f"connected to {self.address}"
         check_port(self.address)
         self._channel = open_channel(self.address, token)

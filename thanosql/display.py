@@ -274,12 +274,12 @@ def detail(progress: Progress) -> str:
 
 
 def figure(name: str, value: float) -> str:
-    """A named figure of the moment: "loss 0.766", "WER 61.5 %", "5.5 × real time"."""
+    """A named figure of the moment: "loss 0.766", "WER 61.5%", "5.5 × real time"."""
     if name == "audio_seconds_per_second":
         return f"{value:.1f} × real time"
     words = name.replace("_", " ")
     if words.split()[-1] in ("wer", "cer"):
-        return f"{words[:-3]}{words[-3:].upper()} {100 * value:.1f} %"
+        return f"{words[:-3]}{words[-3:].upper()} {value:.1%}"
     return f"{words} {value:.3g}"
 
 

@@ -38,6 +38,8 @@ PACKAGES = ("duckdb", "sqlalchemy", "alembic", "sqlglot", "soundfile", "soxr", "
 SERVICES = ("catalog_service", "trainer_service", "inference_service", "query_service")
 STOP_WITHIN = 0.5
 """Seconds that running calls may take when the services stop."""
+LOG = "local.log"
+"""File in the state folder that the services write their log to."""
 START_WITHIN = 30.0
 """Seconds for which to wait for services that another process is just starting."""
 
@@ -62,7 +64,7 @@ class Local:
     """A connection to the services of a workspace, in this process or in another of this user."""
 
     def __init__(self, running: Running, state: Path, description: str, close: Callable[[], None]) -> None:
-        self.description = description
+        self.description, self.log = description, running.log
         self._running, self._state, self._close = running, state, close
         self._channel: grpc.Channel = open_channel(running.address, running.token)
         self.client = QueryClient(self._channel)
@@ -123,10 +125,10 @@ def _leave(engine: Engine) -> None:
 def _start(workspace: Path, state: Path, held: Hold) -> Engine:
     with ExitStack() as undo:
         undo.callback(held.release)
-        undo.callback(_log_to(state / "local.log"))
+        undo.callback(_log_to(state / LOG))
         token = secrets.token_urlsafe(32)
         address = _start_services(workspace, state, token, undo)
-        running = Running(address, token, str(workspace), os.getpid())
+        running = Running(address, token, str(workspace), os.getpid(), str(state / LOG))
         held.announce(running)
         engine = Engine(workspace, state, running, stop=lambda: None)
         undo.callback(_engines.pop, state, None)

@@ -31,6 +31,8 @@ class Running:
     """Root of the paths in statements."""
     pid: int
     """The process that runs them."""
+    log: str
+    """Where they write what goes wrong."""
 
     def is_alive(self) -> bool:
         """Whether that process still exists."""

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from thanosql.display import Display, Silence, suitable_display
-from thanosql.errors import Cancelled, DataError, ThanoSQLError
+from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError
 from thanosql.follow import follow
 from thanosql.interrupts import interrupts_held_back
 from thanosql.result import Collector, Result, read_batches
@@ -99,8 +99,9 @@ class Session:
 
     def _events(self, text: str, display: Display) -> Iterator[Event]:
         """Events of `text`, shown; a failure has no frames of the transport in its traceback."""
+        connection = self._live_connection()
         try:
-            with closing(follow(self._live_connection().client, text)) as events:
+            with closing(follow(connection.client, text)) as events:
                 try:
                     for event in events:
                         with interrupts_held_back():
@@ -110,6 +111,8 @@ class Session:
                     with interrupts_held_back():
                         display.close()
         except ThanoSQLError as error:
+            if isinstance(error, InternalError) and connection.log:
+                error.hint = f"This is a fault of ours; what is known of it is in the log: {connection.log}"
             raise error.with_traceback(None) from None
         except KeyboardInterrupt:
             raise Cancelled("interrupted: the statement is stopped") from None

@@ -116,7 +116,7 @@ def _close(console: Console, before: float, after: float, rows: int, workspace: 
     console.print()
     console.print(
         Text(f"Word error rate on {count(rows, 'recording')} of unheard voices: ")
-        .append(f"{100 * before:.1f} % → {100 * after:.1f} %", style="bold green" if after < before else "bold yellow")
+        .append(f"{before:.1%} → {after:.1%}", style="bold green" if after < before else "bold yellow")
         .append(" after one pass over the training table.")
     )
     console.print(

@@ -79,7 +79,7 @@ def run(
                 _wait_until_healthy(children[-1])
                 write(f"{service}_service listens on {children[-1].address}")
             query = children[-1]
-            held.announce(Running(query.address, token, str(workspace), os.getpid()))
+            held.announce(Running(query.address, token, str(workspace), os.getpid(), "the output of thanosql up"))
             write(_how_to_connect(query.address, workspace, state))
             died = _wait_until_one_ends(children)
             write(f"{died.service}_service has ended by itself ({_ending(died)}): stopping the others")

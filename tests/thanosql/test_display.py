@@ -27,7 +27,7 @@ START = StatementStarted("", 0, "PREDICT", "PREDICT …")
     [
         (
             Progress("", 40, 80, "clips", 12.345, 3.24, {"wer": 0.61234}),
-            "40 of 80 clips · 12.3 clips/s · 3.2 s left · WER 61.2 %",
+            "40 of 80 clips · 12.3 clips/s · 3.2 s left · WER 61.2%",
         ),
         (Progress("", 1500, 0, "rows"), "1,500 rows"),
         (Progress("", 0.5, 2, "s", figures={"learning_rate": 5e-5}), "0.5 of 2 s · learning rate 5e-05"),
@@ -35,7 +35,7 @@ START = StatementStarted("", 0, "PREDICT", "PREDICT …")
             Progress(
                 "", 1, 4, "steps", 0.25, figures={"base_wer": 0.5, "audio_seconds_per_second": 5.46, "loss": 0.76554}
             ),
-            "1 of 4 steps · 0.25 steps/s · base WER 50.0 % · 5.5 × real time · loss 0.766",
+            "1 of 4 steps · 0.25 steps/s · base WER 50.0% · 5.5 × real time · loss 0.766",
         ),
         (Progress("", 0, 1), ""),
         (Progress("", 80, 80, "rows", seconds_left=0), "80 of 80 rows"),

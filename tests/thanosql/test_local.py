@@ -201,8 +201,9 @@ def test_a_lock_is_held_by_one_and_freed_for_the_next(tmp_path):
     first = hold(tmp_path)
     assert first is not None
     assert hold(tmp_path) is None
-    first.announce(Running("127.0.0.1:1", "secret", str(tmp_path), os.getpid()))
-    assert read_note(tmp_path) == Running("127.0.0.1:1", "secret", str(tmp_path), os.getpid())
+    running = Running("127.0.0.1:1", "secret", str(tmp_path), os.getpid(), "the log")
+    first.announce(running)
+    assert read_note(tmp_path) == running
     first.release()
     assert read_note(tmp_path) is None
     second = hold(tmp_path)

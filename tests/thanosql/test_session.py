@@ -17,10 +17,11 @@ import pytest
 
 import thanosql
 from thanosql.clients import QueryClient
-from thanosql.connection import normal_address
-from thanosql.errors import DataError, Unauthenticated, Unavailable, UnknownTable
+from thanosql.connection import Remote, normal_address
+from thanosql.errors import DataError, InternalError, Unauthenticated, Unavailable, UnknownTable
 from thanosql.follow import follow
 from thanosql.rpc.channel import open_channel
+from thanosql.session import Session
 from thanosql.types import Notice, Progress, Severity, StatementStarted
 
 
@@ -236,3 +237,12 @@ def test_a_server_that_was_started_anew_no_longer_knows_the_statement(peer):
         next(events)
         with pytest.raises(Unavailable, match="started anew, no longer knows the statement"):
             next(events)
+
+
+def test_a_fault_of_the_services_of_local_mode_says_where_the_log_is(peer):
+    connection = Remote(peer.address, "")
+    connection.log = "/here/local.log"
+    peer.plays(InternalError("internal error", hint="its log has the details", request_id="abc"))
+    with Session(lambda: connection) as session, pytest.raises(InternalError, match="/here/local.log") as caught:
+        session.sql("SELECT 1")
+    assert "(request id abc)" in str(caught.value)
