@@ -14,7 +14,7 @@ from query_service.plan import Plan
 from query_service.result_columns import audio_index, find_column, missing_column, taken_column
 from query_service.source import NO_PLACE, Source, suggest
 from thanosql.errors import InvalidOption, NameTaken, StatementError, UnknownModel, UnknownTable
-from thanosql.types import IfExists, Model, ModelState, Notice, Snapshot
+from thanosql.types import IfExists, Model, ModelState, Notice, Snapshot, Table
 
 LONGEST_NAME = 63
 """Characters of a table's or model's name: PostgreSQL's limit."""
@@ -29,6 +29,12 @@ def analyze(statement: s.Statement, snapshot: Snapshot, source: Source) -> Plan:
     """
     steps = _ANALYSES[type(statement)](statement, snapshot, source)
     return Plan(statement.KIND, steps, _weak_options(statement))
+
+
+def find_table(name: str, snapshot: Snapshot) -> Table | None:
+    """The table of that name; DuckDB's names are the same in any case."""
+    fold = str.lower if snapshot.sql_dialect == "duckdb" else str
+    return next((table for table in snapshot.tables if fold(table.name) == fold(name)), None)
 
 
 def _weak_options(statement: s.Statement) -> tuple[Notice, ...]:
@@ -48,7 +54,7 @@ def _select(statement: s.Select, snapshot: Snapshot, source: Source) -> tuple[p.
 
 def _copy(statement: s.Copy, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:
     _check_name(statement.table, "table", source)
-    if statement.if_exists is IfExists.FAIL and statement.table.text in {table.name for table in snapshot.tables}:
+    if statement.if_exists is IfExists.FAIL and find_table(statement.table.text, snapshot) is not None:
         hint = "OPTIONS (overwrite=True) replaces it, OPTIONS (if_exists='append') adds to it."
         raise source.error(NameTaken, f"there is a table {statement.table} already", statement.table.at, hint)
     return (p.CopyFile(statement.table, statement.path, statement.if_exists),)
@@ -168,9 +174,8 @@ def _check_name(name: Name, what: str, source: Source) -> None:
 
 
 def _check_table(table: Name, snapshot: Snapshot, source: Source) -> None:
-    tables = [each.name for each in snapshot.tables]
-    if table.text not in tables:
-        hint = suggest(table.text, sorted(tables), "tables")
+    if find_table(table.text, snapshot) is None:
+        hint = suggest(table.text, sorted(each.name for each in snapshot.tables), "tables")
         raise source.error(UnknownTable, f"there is no table {table}", table.at, hint)
 
 

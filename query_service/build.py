@@ -125,7 +125,7 @@ def check_first_files(spool: RowSpool, work: Work, step: TrainModel) -> None:
     for path in _first_paths(spool):
         work.cancellation.check()
         try:
-            read_header(existing_file(work.workspace, path))
+            read_header(existing_file(work.workspace, path), name=path)
             return
         except (NotFound, PathRefused, AudioError) as error:
             first = first or error

@@ -77,13 +77,13 @@ def make_clip(workspace: Path, path: object, caption: Sequence[ClipCaption] = ()
     if not shown.strip():
         return Clip(shown, caption=tuple(caption), error="the row names no recording"), False
     try:
-        audio, media_type, seconds, cut = read_clip(existing_file(workspace, shown))
+        audio, media_type, seconds, cut = read_clip(existing_file(workspace, shown), shown)
     except (NotFound, PathRefused, AudioError) as error:
         return Clip(shown, caption=tuple(caption), error=error.message), False
     return Clip(shown, media_type, audio, seconds, tuple(caption)), cut
 
 
-def read_clip(file: Path) -> tuple[bytes, str, float, bool]:
+def read_clip(file: Path, name: str) -> tuple[bytes, str, float, bool]:
     """Bytes to play, their media type, their seconds, and whether the recording was cut.
 
     Raises:
@@ -94,7 +94,7 @@ def read_clip(file: Path) -> tuple[bytes, str, float, bool]:
 
     from thanosql.audio import read_blocks, read_header
 
-    header = read_header(file)
+    header = read_header(file, name=name)
     media_type = _PLAYED_AS_IS.get(header.format)
     if media_type and file.stat().st_size <= LARGEST_AS_IS:
         content = file.read_bytes()
@@ -104,7 +104,7 @@ def read_clip(file: Path) -> tuple[bytes, str, float, bool]:
     wanted = int(MOST_SECONDS * rate)
     blocks = []
     have = 0
-    for block in read_blocks(file, sample_rate=rate):
+    for block in read_blocks(file, sample_rate=rate, name=name):
         blocks.append(block)
         have += len(block)
         if have > wanted:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from query_service import plan as p
-from query_service.analyze import analyze
+from query_service.analyze import analyze, find_table
 from query_service.arrow import count_rows
 from query_service.build import train
 from query_service.cancellation import Cancellation
@@ -25,7 +25,7 @@ from query_service.services import Services
 from query_service.source import Source
 from query_service.work import Outcome, Steps, Work
 from thanosql.errors import InternalError
-from thanosql.types import CopyTableResult, Notice, Rows, StatementDone, StatementStarted
+from thanosql.types import CopyTableResult, Notice, Rows, StatementDone, StatementStarted, Table
 
 SUCCESS = "Success"
 
@@ -102,8 +102,8 @@ def _show(rows: Rows) -> Steps:
 
 
 def _show_table(step: p.ShowTable, work: Work) -> Steps:
-    (table,) = (each for each in work.snapshot.tables if each.name == step.table.text)
-    return (yield from _show(column_rows(table)))
+    table = find_table(step.table.text, work.snapshot)
+    return (yield from _show(column_rows(table or Table(step.table.text))))
 
 
 def _show_model(step: p.ShowModel, work: Work) -> Steps:

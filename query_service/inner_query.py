@@ -119,6 +119,8 @@ def _refuse_side_effects(source: Source, tree: exp.Query, at: int) -> None:
             raise source.error(NotSupported, "SELECT … INTO is not supported: a query changes nothing", place)
         if isinstance(node, exp.Lock):
             raise source.error(NotSupported, "FOR UPDATE and FOR SHARE are not supported: a query locks nothing", at)
+        if isinstance(node, exp.CTE) and not isinstance(node.this, (exp.Query, exp.Values, exp.DML)):
+            raise source.error(StatementSyntaxError, "a query is expected in WITH … AS (…)", place_of(node.this, at))
         if isinstance(node, (exp.DML, exp.DDL, exp.Command)) and not isinstance(node, exp.Query):
             raise source.error(
                 NotSupported, f"{node.key.upper()} inside a query is not supported: a query changes nothing", at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ from thanosql.errors import StatementSyntaxError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+# What sqlglot finds odd is refused by us, with a place and a hint, or left to the table store.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
 class _Tokenizer(Postgres.Tokenizer):

@@ -1,13 +1,36 @@
-"""A snapshot to check statements against, and pairs of a text and what becomes of it, read from files."""
+"""A snapshot to check statements against, pairs of texts read from files, and services around a query service."""
 
+# ruff: noqa: N802 (methods are named by gRPC)
 from __future__ import annotations
 
+import dataclasses
+import struct
+import threading
+import time
+import wave
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
-from thanosql.types import Column, Model, ModelState, Snapshot, Table
+from catalog_service.__main__ import start as start_catalog
+from catalog_service.config import CatalogConfig
+from query_service.__main__ import start as start_query
+from query_service.arrow import read_rows
+from query_service.config import QueryConfig
+from thanosql.clients import CatalogClient, QueryClient
+from thanosql.convert import from_message, to_message
+from thanosql.errors import Cancelled, JobFailed, ThanoSQLError, UnknownBaseModel
+from thanosql.rpc.channel import open_channel
+from thanosql.rpc.status import to_status
+from thanosql.types import Column, Job, JobResult, JobSpec, Model, ModelState, Rows, Snapshot, Table
+from thanosql.v1 import inference_pb2, inference_pb2_grpc, trainer_pb2, trainer_pb2_grpc, types_pb2
 
 HERE = Path(__file__).parent
 
@@ -79,3 +102,227 @@ def message_of() -> Callable[[str], str]:
         return "no error"
 
     return message_of
+
+
+class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
+    """An inference service that hears in each file its name, and what else a test tells it to."""
+
+    def __init__(self) -> None:
+        self.starts: list[inference_pb2.TranscribeStart] = []
+        self.heard: list[str] = []
+        self.failures: dict[str, tuple[str, str]] = {}
+        """Reason and message by path."""
+        self.seconds_per_clip = 0.0
+        self.dies_after: int | None = None
+        self.backwards = False
+        self.cancelled = threading.Event()
+
+    def Transcribe(self, requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        self.starts.append(next(requests).start)
+        context.add_callback(self.cancelled.set)
+        clips = (request.clip for request in requests)
+        for count, clip in enumerate(reversed(list(clips)) if self.backwards else clips):
+            if count == self.dies_after:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
+            time.sleep(self.seconds_per_clip)
+            self.heard.append(clip.path)
+            if clip.path in self.failures:
+                reason, message = self.failures[clip.path]
+                failure = inference_pb2.ClipFailure(id=clip.id, reason=reason, message=message)
+                yield inference_pb2.TranscribeResponse(failure=failure)
+                continue
+            name = Path(clip.path).stem
+            words = (
+                [inference_pb2.Word(word=name, start=0.5, end=1.25, confidence=0.75)] if self.starts[-1].words else []
+            )
+            transcript = inference_pb2.Transcript(
+                id=clip.id, text=name, confidence=0.75, words=words, audio_seconds=2.0
+            )
+            yield inference_pb2.TranscribeResponse(transcript=transcript)
+
+
+class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
+    """A trainer whose jobs go as a test tells them to; an export registers its model."""
+
+    def __init__(self, catalog: CatalogClient) -> None:
+        self._catalog = catalog
+        self.specs: list[JobSpec] = []
+        self.rows: list[dict[str, Any]] = []
+        self.columns: list[str] = []
+        self.fallback_notice = ""
+        self.fails = ""
+        self.never_ends = False
+        self.dies_before: set[int] = set()
+        """Numbers of events before which the stream breaks, once each."""
+        self.watched_from: list[int] = []
+        self.cancelled: list[str] = []
+
+    def ListBaseModels(self, request: Any, context: grpc.ServicerContext) -> Any:
+        models = [trainer_pb2.BaseModel(name="Wav2Vec2En", checkpoint="a/b", revision="c", language="en", source=1)]
+        return trainer_pb2.ListBaseModelsResponse(models=models)
+
+    def ResolveBaseModel(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if request.name != "Wav2Vec2En":
+            error = UnknownBaseModel(f"no base model {request.name}", hint="LIST BASE MODELS shows them.")
+            context.abort_with_status(to_status(error))
+        return trainer_pb2.BaseModel(name=request.name, checkpoint="a/b", fallback_notice=self.fallback_notice)
+
+    def SubmitJob(self, requests: Any, context: grpc.ServicerContext) -> Any:
+        self.specs.append(from_message(next(requests).spec, JobSpec))
+        for request in requests:
+            for batch in read_rows(Rows(request.rows.ipc)):
+                self.columns = batch.schema.names
+                self.rows += batch.to_pylist()
+        return to_message(Job(f"job-{len(self.specs)}", self.specs[-1]), types_pb2.Job)
+
+    def WatchJob(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        self.watched_from.append(request.next_event)
+        spec = self.specs[-1]
+        yield from self._events(request.next_event, context)
+        while self.never_ends:
+            if request.id in self.cancelled:
+                context.abort_with_status(to_status(Cancelled("the job was cancelled")))
+            time.sleep(0.02)
+        if self.fails:
+            context.abort_with_status(to_status(JobFailed(self.fails)))
+        version = self._catalog.reserve_model_version(spec.model)
+        self._catalog.register_model(Model(spec.model, version, spec.base, "a/b@c", wer=0.25))
+        result = JobResult(spec.model, version, 0.25, None, 70, 2, 300.0, 12.0)
+        yield trainer_pb2.JobEvent(number=5, result=to_message(result, trainer_pb2.JobResult))
+
+    def _events(self, first: int, context: grpc.ServicerContext) -> Iterator[Any]:
+        for number in range(first, 5):
+            if number in self.dies_before:
+                self.dies_before.discard(number)
+                context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
+            if number == 2:
+                notice = types_pb2.Notice(text="2 rows are dropped", severity=types_pb2.SEVERITY_WARNING)
+                yield trainer_pb2.JobEvent(number=number, notice=notice)
+            else:
+                progress = types_pb2.Progress(phase="train", done=number, total=4, unit="steps", figures={"loss": 1.5})
+                yield trainer_pb2.JobEvent(number=number, progress=progress)
+
+    def CancelJob(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.cancelled.append(request.id)
+        return types_pb2.Job(id=request.id, state=types_pb2.JOB_STATE_CANCELLED)
+
+
+@dataclass
+class Services:
+    """A query service in front of a real catalog, a played trainer and a played inference service."""
+
+    workspace: Path
+    config: QueryConfig
+    client: QueryClient
+    catalog: CatalogClient
+    trainer: PlayedTrainer
+    inference: PlayedInference
+    stop_trainer: Callable[[], None]
+    stack: ExitStack
+
+    def run(self, text: str) -> list[Any]:
+        """What happens when a text is run, without numbers; a query id of its own."""
+        return [event.event for event in self.client.execute(text)]
+
+    def rows(self, text: str) -> list[dict[str, Any]]:
+        """The rows of a text."""
+        events = self.run(text)
+        return [
+            row
+            for event in events
+            if isinstance(event, Rows)
+            for batch in read_rows(event)
+            for row in batch.to_pylist()
+        ]
+
+    def fails(self, text: str) -> ThanoSQLError:
+        """The error that a text ends with."""
+        with pytest.raises(ThanoSQLError) as raised:
+            self.run(text)
+        return raised.value
+
+    def table(self, name: str, csv: str) -> None:
+        """A table with these rows."""
+        (self.workspace / f"{name}.csv").write_text(csv, "utf-8")
+        self.run(f"COPY {name} OPTIONS (overwrite=True) FROM '{name}.csv'")
+
+    def recordings(self, *names: str, folder: str = "audio") -> list[str]:
+        """Paths of new wav files of a second each, whose content nobody listens to."""
+        (self.workspace / folder).mkdir(exist_ok=True)
+        for name in names:
+            with wave.open(str(self.workspace / folder / name), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(8_000)
+                file.writeframes(b"".join(struct.pack("<h", 3_000 * (i % 40 < 20)) for i in range(8_000)))
+        return [f"{folder}/{name}" for name in names]
+
+    def another(self, **settings: Any) -> QueryClient:
+        """A query service of its own before the same services."""
+        server = start_query(dataclasses.replace(self.config, **settings))
+        self.stack.callback(server.stop, 0)
+        channel = open_channel(server.address, "secret")
+        self.stack.callback(channel.close)
+        return QueryClient(channel, server.address)
+
+
+def _serve(stack: ExitStack, register: Callable[[grpc.Server], None]) -> tuple[str, Callable[[], None]]:
+    """Address of a server that is stopped with the stack, or by the function that comes along."""
+    server = grpc.server(ThreadPoolExecutor(8))
+    register(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+
+    def stop() -> None:
+        server.stop(0).wait()
+
+    stack.callback(stop)
+    return f"127.0.0.1:{port}", stop
+
+
+@pytest.fixture(scope="session")
+def _catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogConfig]:
+    workspace = tmp_path_factory.mktemp("workspace")
+    config = CatalogConfig(port=0, token="secret", workspace=workspace, state=workspace / ".thanosql")
+    server = start_catalog(config)
+    yield dataclasses.replace(config, port=server.port)
+    server.stop(0)
+
+
+@pytest.fixture
+def services(_catalog: CatalogConfig) -> Iterator[Services]:
+    """The services of one test; tables and models are those of the session, so choose names of your own."""
+    address = f"127.0.0.1:{_catalog.port}"
+    with ExitStack() as stack:
+        catalog_channel = open_channel(address, "secret")
+        stack.callback(catalog_channel.close)
+        catalog = CatalogClient(catalog_channel, address)
+        inference, trainer = PlayedInference(), PlayedTrainer(catalog)
+        inference_at, _ = _serve(stack, partial(inference_pb2_grpc.add_InferenceServiceServicer_to_server, inference))
+        trainer_at, stop_trainer = _serve(
+            stack, partial(trainer_pb2_grpc.add_TrainerServiceServicer_to_server, trainer)
+        )
+        config = QueryConfig(
+            port=0,
+            token="secret",
+            workspace=_catalog.workspace,
+            state=_catalog.state,
+            catalog=address,
+            inference=inference_at,
+            trainer=trainer_at,
+        )
+        server = start_query(config)
+        stack.callback(server.stop, 0)
+        channel = open_channel(server.address, "secret")
+        stack.callback(channel.close)
+        client = QueryClient(channel, server.address)
+        yield Services(_catalog.workspace, config, client, catalog, trainer, inference, stop_trainer, stack)
+
+
+@pytest.fixture
+def ready_model(services: Services) -> str:
+    """The name of a model that is ready; its transcripts are known to nobody yet."""
+    name = "ready"
+    version = services.catalog.reserve_model_version(name)
+    services.catalog.register_model(Model(name, version, "Wav2Vec2En", "a/b@c", wer=0.5))
+    return name

@@ -1,0 +1,231 @@
+"""PREDICT: rows with the transcripts of their recordings, through a real catalog and a played inference service."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+
+import pytest
+
+from thanosql.errors import Cancelled, DataError, InvalidOption, Unavailable, UnknownColumn
+from thanosql.types import Notice, Progress, Rows, Severity
+
+
+def csv(paths, header="audio_path", values=None):
+    lines = [header, *(values or paths)]
+    return "\n".join(lines) + "\n"
+
+
+def notices(events):
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+def test_rows_come_in_their_order_with_all_columns_then_the_transcript(services, ready_model):
+    services.inference.backwards = True
+    paths = services.recordings("b.wav", "a.wav", "c.wav")
+    services.table("ordered", csv([], "id,audio_path", [f"{i},{path}" for i, path in enumerate(paths)]))
+    rows = services.rows(f"PREDICT USING {ready_model} AS SELECT audio_path, id FROM ordered ORDER BY id DESC")
+    assert rows == [
+        {"audio_path": "audio/c.wav", "id": 2, "predicted": "c"},
+        {"audio_path": "audio/a.wav", "id": 1, "predicted": "a"},
+        {"audio_path": "audio/b.wav", "id": 0, "predicted": "b"},
+    ]
+
+
+def test_each_distinct_file_is_transcribed_once_whatever_the_rows_call_it(services, ready_model):
+    services.recordings("once.wav")
+    services.table("same", csv(["audio/once.wav", "./audio/once.wav", "audio/once.wav", "audio/../audio/once.wav"]))
+    rows = services.rows(f"PREDICT USING {ready_model} AS SELECT * FROM same")
+    assert [row["predicted"] for row in rows] == 4 * ["once"]
+    assert services.inference.heard == ["audio/once.wav"]
+
+
+def test_a_second_predict_takes_what_is_known_from_the_cache_and_says_so(services, ready_model):
+    services.table("cached", csv(services.recordings("k1.wav", "k2.wav")))
+    statement = f"PREDICT USING {ready_model} AS SELECT * FROM cached"
+    first = services.rows(statement)
+    services.table("cached", csv([*services.recordings("k3.wav"), "audio/k1.wav", "audio/k2.wav"]))
+    events = services.run(statement)
+    assert [row["predicted"] for row in services.rows(statement)] == ["k3", *(row["predicted"] for row in first)]
+    assert services.inference.heard == ["audio/k1.wav", "audio/k2.wav", "audio/k3.wav"]
+    assert notices(events) == ["2 files were transcribed before; their transcripts are taken from the cache."]
+
+
+def test_a_file_that_has_changed_is_transcribed_again(services, ready_model):
+    services.table("changed", csv(services.recordings("changed.wav")))
+    statement = f"PREDICT USING {ready_model} AS SELECT * FROM changed"
+    services.run(statement)
+    (services.workspace / "audio" / "changed.wav").write_bytes(b"something else")
+    services.run(statement)
+    assert services.inference.heard == 2 * ["audio/changed.wav"]
+
+
+def test_cache_false_neither_uses_nor_fills_the_cache(services, ready_model):
+    services.table("uncached", csv(services.recordings("uncached.wav")))
+    statement = f"PREDICT USING {ready_model} {{}} AS SELECT * FROM uncached"
+    for options in ("OPTIONS (cache=False)", "", "OPTIONS (cache=False)"):
+        services.run(statement.format(options))
+    assert services.inference.heard == 3 * ["audio/uncached.wav"]
+
+
+def test_transcripts_without_word_times_do_not_serve_where_they_are_wanted(services, ready_model):
+    services.table("worded", csv(services.recordings("worded.wav")))
+    services.run(f"PREDICT USING {ready_model} AS SELECT * FROM worded")
+    (row,) = services.rows(f"PREDICT USING {ready_model} OPTIONS (words_col='words') AS SELECT * FROM worded")
+    assert json.loads(row["words"]) == [{"word": "worded", "start": 0.5, "end": 1.25, "confidence": 0.75}]
+    (row,) = services.rows(f"PREDICT USING {ready_model} OPTIONS (words_col='words') AS SELECT * FROM worded")
+    assert json.loads(row["words"])[0]["word"] == "worded"
+    assert len(services.inference.heard) == 2
+
+
+def test_bad_files_give_null_and_one_notice_with_counts_and_names(services, ready_model):
+    good, broken = services.recordings("good.wav", "broken.wav")
+    services.inference.failures[broken] = ("unreadable", "audio/broken.wav is not audio")
+    services.table("mixed", csv([good, "missing.wav", broken, "../x.wav", '""', "missing.wav", good]))
+    events = services.run(
+        f"PREDICT USING {ready_model} OPTIONS (confidence_col='sure', error_col='why') AS SELECT * FROM mixed"
+    )
+    table = services.rows(f"PREDICT USING {ready_model} OPTIONS (error_col='why') AS SELECT * FROM mixed")
+    assert [row["predicted"] for row in table] == ["good", None, None, None, None, None, "good"]
+    assert table[1]["why"] == "file 'missing.wav' does not exist"
+    assert table[2]["why"] == "audio/broken.wav is not audio"
+    assert table[4]["why"] == "the row names no recording"
+    assert notices(events) == [
+        "5 of 7 rows have no transcript: 2 missing (missing.wav, …), 1 unreadable (audio/broken.wav), "
+        "1 path refused (../x.wav), 1 without a path (row 5)."
+    ]
+    assert [event.severity for event in events if isinstance(event, Notice)] == [Severity.WARNING]
+
+
+def test_on_error_fail_stops_with_the_row_named(services, ready_model):
+    services.table("strict", csv([*services.recordings("strict.wav"), "audio/strict.wav", "missing.wav"]))
+    error = services.fails(f"PREDICT USING {ready_model} OPTIONS (on_error='fail') AS SELECT * FROM strict")
+    assert isinstance(error, DataError)
+    assert error.message == "row 3: file 'missing.wav' does not exist"
+
+
+def test_on_error_fail_stops_at_what_only_the_model_finds_out(services, ready_model):
+    (path,) = services.recordings("quiet.wav")
+    services.inference.failures[path] = ("silent", "audio/quiet.wav is silent")
+    services.table("quiet", csv([path]))
+    error = services.fails(f"PREDICT USING {ready_model} OPTIONS (on_error='fail') AS SELECT * FROM quiet")
+    assert error.message == "row 1: audio/quiet.wav is silent"
+
+
+def test_text_col_reports_the_word_error_rate(services, ready_model):
+    services.recordings("one.wav", "two.wav", "three.wav")
+    values = ["audio/one.wav,One!", "audio/two.wav,not two", "audio/three.wav,", "missing.wav,four"]
+    services.table("scored", csv([], "audio_path,text", values))
+    events = services.run(f"PREDICT USING {ready_model} OPTIONS (text_col='text') AS SELECT * FROM scored")
+    assert notices(events)[-1] == "Word error rate against text, over the 2 of 4 rows that have both: 33.3%."
+
+
+def test_a_model_that_is_not_exported_yet_is_made_ready_first(services):
+    services.trainer.fallback_notice = "The bundled model stands in for facebook/wav2vec2-base-960h."
+    services.table("pending", csv(services.recordings("pending.wav")))
+    events = services.run("PREDICT USING tutorial_audio_recognition AS SELECT * FROM pending")
+    assert [(spec.kind.value, spec.model, spec.base) for spec in services.trainer.specs] == [
+        ("export", "tutorial_audio_recognition", "Wav2Vec2En")
+    ]
+    warnings = [event.text for event in events if isinstance(event, Notice) and event.severity is Severity.WARNING]
+    assert warnings[0] == services.trainer.fallback_notice
+    made = services.catalog.get_model("tutorial_audio_recognition").version
+    assert services.inference.starts[0].version == made
+    services.run("PREDICT USING tutorial_audio_recognition AS SELECT * FROM pending")
+    assert len(services.trainer.specs) == 1
+
+
+def test_no_rows_give_the_columns_and_no_rows(services, ready_model):
+    services.table("empty", csv(services.recordings("empty.wav")))
+    events = services.run(f"PREDICT USING {ready_model} AS SELECT * FROM empty WHERE audio_path = ''")
+    (rows,) = (event for event in events if isinstance(event, Rows))
+    assert services.inference.heard == []
+    assert rows.ipc
+    assert events[-1].rows == 0
+
+
+def test_batch_size_and_words_reach_the_inference_service(services, ready_model):
+    services.table("sized", csv(services.recordings("sized.wav")))
+    services.run(
+        f"PREDICT USING {ready_model} OPTIONS (batch_size=3, words_col='w', cache=False) AS SELECT * FROM sized"
+    )
+    (start,) = services.inference.starts
+    assert (start.model, start.batch_size, start.words) == (ready_model, 3, True)
+
+
+def test_a_column_of_numbers_holds_no_paths(services, ready_model):
+    error = services.fails(f"PREDICT USING {ready_model} AS SELECT 7 AS audio_path")
+    assert isinstance(error, InvalidOption)
+    assert error.message == "the column audio_path holds int32, not paths of recordings"
+
+
+def test_columns_that_are_known_only_at_run_time_are_checked_then(services, ready_model):
+    error = services.fails(f"PREDICT USING {ready_model} AS SELECT * FROM unnest(ARRAY['a', 'b'])")
+    assert isinstance(error, UnknownColumn)
+    assert error.message == "the query has no column audio_path"
+    assert error.column
+
+
+def test_progress_counts_rows_and_ends_complete(services, ready_model):
+    names = [f"p{i}.wav" for i in range(30)]
+    services.inference.seconds_per_clip = 0.02
+    services.table("progress", csv(2 * services.recordings(*names)))
+    events = services.run(f"PREDICT USING {ready_model} AS SELECT * FROM progress")
+    shown = [event for event in events if isinstance(event, Progress) and event.phase == "transcribe"]
+    assert (shown[0].done, shown[-1].done, shown[-1].total, shown[-1].unit) == (0, 60, 60, "rows")
+    assert 3 <= len(shown) <= 12
+    assert shown[-1].rate > 0
+    assert shown[-1].figures["audio_seconds_per_second"] > 0
+
+
+def test_rows_come_while_others_are_still_at_work(services, ready_model):
+    names = [f"s{i}.wav" for i in range(520)]
+    services.table("streamed", csv(services.recordings(*names, folder="many")))
+    services.inference.seconds_per_clip = 0.002
+    events = services.client.execute(f"PREDICT USING {ready_model} AS SELECT * FROM streamed")
+    seen = [len(services.inference.heard) for event in events if isinstance(event.event, Rows)]
+    assert len(seen) == 2
+    assert seen[0] < 520
+
+
+def test_cancel_stops_within_a_second_and_keeps_what_was_done(services, ready_model):
+    names = [f"c{i}.wav" for i in range(50)]
+    services.table("cut", csv(services.recordings(*names)))
+    services.inference.seconds_per_clip = 0.05
+    query_id = str(uuid.uuid4())
+    statement = f"PREDICT USING {ready_model} AS SELECT * FROM cut"
+    started: list[float] = []
+
+    def cancel():
+        while len(services.inference.heard) < 5:
+            time.sleep(0.01)
+        started.append(time.monotonic())
+        assert services.client.cancel(query_id)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with pytest.raises(Cancelled, match="the statement was cancelled"):
+        for _ in services.client.execute(statement, query_id):
+            pass
+    assert time.monotonic() - started[0] < 1
+    thread.join()
+    assert services.inference.cancelled.wait(1)
+    done = len(services.inference.heard)
+    services.inference.seconds_per_clip = 0
+    services.run(statement)
+    assert len(services.inference.heard) - done <= 50 - 4
+
+
+def test_what_was_done_before_the_inference_service_died_is_kept(services, ready_model):
+    services.table("died", csv(services.recordings(*(f"d{i}.wav" for i in range(10)))))
+    services.inference.dies_after = 6
+    statement = f"PREDICT USING {ready_model} AS SELECT * FROM died"
+    error = services.fails(statement)
+    assert isinstance(error, Unavailable)
+    assert "inference_service at 127.0.0.1:" in error.message
+    services.inference.dies_after = None
+    services.inference.heard.clear()
+    services.run(statement)
+    assert len(services.inference.heard) == 4
