@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from thanosql.errors import Cancelled, ThanoSQLError
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The service's own parser takes the rest, so that its --help shows its options.
         sys.exit(_guard(lambda: _serve(given[1], given[2:])))
     options = _parser().parse_args(given)
+    if options.command != "up":  # which has its own way to stop
+        _exit_on_signals()
     sys.exit(_guard(lambda: _run(options)))
 
 
@@ -49,6 +53,18 @@ def _guard(action: Callable[[], int]) -> int:
     except BrokenPipeError:  # `thanosql sql … | head`: the reader has what it wanted
         sys.stderr.close()
         return 0
+
+
+def _exit_on_signals() -> None:
+    """Has SIGTERM, and the end of the terminal, stop the statement and the services in an orderly way."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, leave)
 
 
 def _run(options: argparse.Namespace) -> int:

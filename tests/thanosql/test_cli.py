@@ -74,7 +74,8 @@ def test_a_file_that_is_not_there_is_one_message():
     assert "Traceback" not in run.stderr
 
 
-def test_ctrl_c_cancels_the_statement(peer):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_cancels_the_statement(peer, number, code):
     peer.plays(*peer.statement(Progress("training", 1, 9), peer.until_cancelled)[:-1])
     process = subprocess.Popen(
         [sys.executable, "-m", "thanosql.cli", "sql", "-c", "BUILD …"],
@@ -86,10 +87,10 @@ def test_ctrl_c_cancels_the_statement(peer):
     while not peer.player.cancelled:
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=10)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "cancelled"
+    assert process.returncode == code
+    assert (errors.splitlines()[-1:] == ["cancelled"]) is (number == signal.SIGINT)
     assert "Traceback" not in errors
     assert all(each.is_set() for each in peer.player.cancelled.values())
 

@@ -243,6 +243,6 @@ def test_a_fault_of_the_services_of_local_mode_says_where_the_log_is(peer):
     connection = Remote(peer.address, "")
     connection.log = "/here/local.log"
     peer.plays(InternalError("internal error", hint="its log has the details", request_id="abc"))
-    with Session(lambda: connection) as session, pytest.raises(InternalError, match="/here/local.log") as caught:
+    with Session(lambda: connection) as session, pytest.raises(InternalError, match=r"/here/local\.log") as caught:
         session.sql("SELECT 1")
     assert "(request id abc)" in str(caught.value)
