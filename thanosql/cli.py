@@ -126,7 +126,7 @@ def _sql(options: argparse.Namespace) -> int:
             if options.csv:
                 _write_csv(result)
             else:
-                show(result, console, limit=options.rows or None)
+                show(result, console, limit=options.rows)
     return 0
 
 
@@ -167,7 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     text.add_argument("-c", dest="command_text", metavar="STATEMENTS", help="the statements, separated by ;")
     text.add_argument("-f", dest="file", type=Path, metavar="FILE", help="a file of statements; - reads standard input")
     sql.add_argument("--csv", action="store_true", help="print rows as CSV, and nothing else")
-    sql.add_argument("--rows", type=int, default=50, metavar="N", help="rows of a table to print; 0: all (default: 50)")
+    sql.add_argument(
+        "--rows", type=int, metavar="N", help="rows of a result to print; 0: all (default: 60, or the first 20 of more)"
+    )
 
     serve = commands.add_parser("serve", help="run one service: catalog, trainer, inference or query")
     serve.add_argument("service", choices=SERVICES, help="thanosql serve SERVICE --help shows its options")

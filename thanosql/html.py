@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from thanosql.result import PREVIEW_ROWS, Result
+from thanosql.result import Result
 from thanosql.tables import cell, is_number, preview, summary, type_name, visible
 from thanosql.types import Clip, Notice, Severity
 
@@ -64,7 +64,7 @@ def _table(result: Result) -> str:
         f"{escape(type_name(column.type))}</span></th>"
         for column, side in zip(schema, sides, strict=True)
     )
-    body = "".join(_row(row, sides) for row in preview(result, PREVIEW_ROWS))
+    body = "".join(_row(row, sides) for row in preview(result))
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
 
 

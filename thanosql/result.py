@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-PREVIEW_ROWS = 20
-"""Rows that a result shows of itself; all of them are in `to_arrow()` and `to_pandas()`."""
-
 
 @dataclass(frozen=True, repr=False)
 class Result:

@@ -13,15 +13,24 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from thanosql.result import PREVIEW_ROWS, Result
+from thanosql.result import Result
 from thanosql.types import Clip
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from rich.console import Console, RenderableType
+    from rich.console import Console, JustifyMethod, RenderableType
 
+WHOLE_ROWS = 60
+"""A result of no more rows is shown whole, of a longer one the first `PREVIEW_ROWS`."""
+PREVIEW_ROWS = 20
+"""All rows are in `to_arrow()` and `to_pandas()`."""
 CELL_CHARACTERS = 300
 """A longer value is cut when it is shown."""
+
+COLUMN_GAP = 3
+"""Characters between two columns."""
+LEAST_WIDTH = 16
+"""Characters that a column of words is left with when others are kept in one piece."""
 
 TYPE_NAMES = {
     "string": "text",
@@ -41,7 +50,7 @@ TYPE_NAMES = {
 """Arrow's types as SQL calls them, in short."""
 
 
-def as_text(result: Result, *, width: int = 120, limit: int | None = PREVIEW_ROWS) -> str:
+def as_text(result: Result, *, width: int = 120, limit: int | None = None) -> str:
     """`result` as it stands in a log: no colours, at most `width` characters a line."""
     from rich.console import Console
 
@@ -57,29 +66,28 @@ def standard_output() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
 
 
-def show(result: Result, console: Console, *, limit: int | None = PREVIEW_ROWS) -> None:
-    """Prints the result's rows or clips, and a line that sums it up. `limit` None prints every row."""
+def show(result: Result, console: Console, *, limit: int | None = None) -> None:
+    """Prints the result's rows or clips, and a line that sums it up. `limit` is as in `shown_rows`."""
     from rich.text import Text
 
     if result.batches:
-        table = _table(preview(result, limit), result)
-        if (
-            len(result) == 1
-            and console.measure(table, options=console.options.update(max_width=10_000)).maximum > console.width
-        ):
-            table = _upright_table(preview(result, limit)[0], result)
-        console.print(table)
+        rows = preview(result, limit)
+        widths = _natural_widths(rows, result)
+        if len(rows) == 1 and sum(widths) + COLUMN_GAP * (len(widths) - 1) > console.width:
+            console.print(_upright_table(rows[0], result))
+        else:
+            console.print(_table(rows, result, widths, console.width))
     if result.clips:
         console.print(_clip_table(result.clips))
     console.print(Text(summary(result, limit), style="dim"))
 
 
-def summary(result: Result, limit: int | None = PREVIEW_ROWS) -> str:
+def summary(result: Result, limit: int | None = None) -> str:
     """The line under a result: "80 rows, the first 20 shown · 0.4 s"."""
     parts = [result.message] if result.message else []
     if result.batches:
-        cut = limit is not None and len(result) > limit
-        parts.append(count(len(result), "row") + (f", the first {limit} shown" if cut else ""))
+        shown = shown_rows(result, limit)
+        parts.append(count(len(result), "row") + (f", the first {shown} shown" if shown < len(result) else ""))
     elif result.clips:
         parts.append(f"{count(len(result.clips), 'clip')}, {sum(clip.seconds for clip in result.clips):.1f} s of audio")
     elif result.rows:
@@ -88,10 +96,16 @@ def summary(result: Result, limit: int | None = PREVIEW_ROWS) -> str:
     return " · ".join(parts)
 
 
-def preview(result: Result, limit: int | None = PREVIEW_ROWS) -> list[tuple[str | None, ...]]:
+def shown_rows(result: Result, limit: int | None = None) -> int:
+    """How many rows are shown: `limit` of them; 0: all; None: as many as suit a screen."""
+    if limit is None:
+        limit = PREVIEW_ROWS if len(result) > WHOLE_ROWS else 0
+    return min(limit, len(result)) or len(result)
+
+
+def preview(result: Result, limit: int | None = None) -> list[tuple[str | None, ...]]:
     """The first rows, every value as `cell` shows it; None is NULL."""
-    table = result.to_arrow()
-    head = table if limit is None else table.slice(0, limit)
+    head = result.to_arrow().slice(0, shown_rows(result, limit))
     texts = ([None if value is None else cell(value) for value in column.to_pylist()] for column in head.columns)
     return list(zip(*texts, strict=True))
 
@@ -158,18 +172,35 @@ def duration(seconds: float) -> str:
     return f"{round(seconds) // 60} min {round(seconds) % 60:02} s"
 
 
-def _table(rows: Sequence[tuple[str | None, ...]], result: Result) -> RenderableType:
+def _table(rows: Sequence[tuple[str | None, ...]], result: Result, widths: Sequence[int], room: int) -> RenderableType:
+    """A table in `room` characters; paths and numbers are kept in one piece if the rest can give way."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    whole = [all(" " not in (row[index] or "") for row in rows) for index in range(len(widths))]
+    needed = sum(width if kept else LEAST_WIDTH for width, kept in zip(widths, whole, strict=True))
+    fits = needed + COLUMN_GAP * (len(widths) - 1) <= room
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="")
-    for column in result.batches[0].schema:
+    for column, kept in zip(result.batches[0].schema, whole, strict=True):
         head = Text(visible(column.name), style="bold").append(f"\n{type_name(column.type)}", style="dim")
-        table.add_column(head, justify="right" if is_number(column.type) else "left", overflow="fold")
+        side: JustifyMethod = "right" if is_number(column.type) else "left"
+        table.add_column(head, justify=side, overflow="fold", no_wrap=kept and fits)
     for row in rows:
         table.add_row(*(Text("NULL", style="dim") if value is None else Text(value) for value in row))
     return table
+
+
+def _natural_widths(rows: Sequence[tuple[str | None, ...]], result: Result) -> list[int]:
+    """Characters that each column would take if there were room for all."""
+    from rich.cells import cell_len
+
+    heads = [(visible(column.name), type_name(column.type)) for column in result.batches[0].schema]
+    columns = zip(*rows, strict=True) if rows else ((),) * len(heads)
+    return [
+        max(cell_len(text) for text in (*head, *("NULL" if value is None else value for value in values)))
+        for head, values in zip(heads, columns, strict=True)
+    ]
 
 
 def _upright_table(row: tuple[str | None, ...], result: Result) -> RenderableType:

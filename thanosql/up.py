@@ -77,7 +77,6 @@ def run(
             for service in PORTS:
                 children.append(_start(service, f"{HOST}:{ports[service]}", children, workspace, state, token, write))
                 _wait_until_healthy(children[-1])
-                write(f"{service}_service listens on {children[-1].address}")
             query = children[-1]
             held.announce(Running(query.address, token, str(workspace), os.getpid(), "the output of thanosql up"))
             write(_how_to_connect(query.address, workspace, state))

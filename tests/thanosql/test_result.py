@@ -99,7 +99,7 @@ def test_a_long_table_says_that_it_is_cut():
     assert "\n 20" not in repr(result)
     assert "the first 20 shown" in result._repr_html_()
     assert result._repr_html_().count("<tr>") == 21
-    assert "999" in as_text(result, limit=None)
+    assert "999" in as_text(result, limit=0)
 
 
 def test_a_terminal_does_not_obey_a_cell():
@@ -204,3 +204,18 @@ def test_a_single_row_that_is_too_wide_stands_upright():
     result = result_of({f"column_{number}": [number] for number in range(12)})
     assert as_text(result, width=60).splitlines()[:3] == ["column_0   0", "column_1   1", "column_2   2"]
     assert as_text(result, width=600).splitlines()[0].split() == list(result.columns)
+
+
+def test_a_path_stays_in_one_piece_when_the_text_beside_it_can_give_way():
+    path = "tutorial_data/librispeech_data/000.flac"
+    columns = {"audio_path": [path, path], "text": ["one two three four five six seven " * 3] * 2}
+    assert path in as_text(result_of(columns), width=80)
+    narrow = as_text(result_of(columns), width=30)
+    assert path not in narrow
+    assert "seven" in narrow
+    assert all(len(line) <= 30 for line in narrow.splitlines())
+
+
+def test_a_result_of_a_screenful_is_shown_whole():
+    assert "59" in repr(result_of({"a": list(range(60))}))
+    assert "shown" not in repr(result_of({"a": list(range(60))}))
