@@ -19,6 +19,7 @@ import argparse
 import csv
 import json
 import multiprocessing
+import re
 import statistics
 import sys
 import tempfile
@@ -101,8 +102,9 @@ def prepare_pipeline(task: Task) -> Callable[[], list[str]]:
         texts = []
         for file in task.files:
             samples, rate = soundfile.read(file, dtype="float32")
-            # It has two spaces where the model gives two word delimiters in a row.
-            texts.append(" ".join(recognise({"raw": samples, "sampling_rate": rate})["text"].split()))
+            text = recognise({"raw": samples, "sampling_rate": rate})["text"]
+            # It keeps special tokens, of which random weights make many, and two spaces for two word delimiters.
+            texts.append(" ".join(re.sub(r"</?\w+>", "", text).split()))
         return texts
 
     return run
