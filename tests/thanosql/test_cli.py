@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,18 +192,3 @@ def test_the_version_is_printed():
 )
 def test_a_statement_ends_with_a_semicolon_that_is_one(text, ends):
     assert ends_statement(text) is ends
-
-
-def test_the_tutorial_says_what_is_missing(tmp_path):
-    from thanosql.errors import NotFound
-    from thanosql.tutorial import find_workspace
-
-    with pytest.raises(NotFound, match="the tutorial's data is not here"):
-        find_workspace(tmp_path, tmp_path / "site-packages")
-
-
-def test_the_tutorial_finds_its_data_in_the_checkout(tmp_path, checkout):
-    from thanosql.tutorial import find_workspace
-
-    assert find_workspace(tmp_path, checkout) == checkout
-    assert find_workspace(checkout, Path("/nowhere")) == checkout
