@@ -151,13 +151,22 @@ def explain_end(exit_code: int, last_words: Sequence[str], phase: str) -> JobFai
 def explain_disk(message: str) -> JobFailed:
     """The disk is full, or a limit on file sizes was met."""
     return JobFailed(
-        f"the disk is full: {message}", hint="Free space where the state folder lies, and run the statement again."
+        f"the disk is full ({message})", hint="Free space where the state folder lies, and run the statement again."
     )
 
 
 def is_disk_full(text: str) -> bool:
-    """Whether an error of whatever library tells of a full disk: ENOSPC, EDQUOT, EFBIG."""
-    return any(words in text for words in ("No space left on device", "Disk quota exceeded", "File too large"))
+    """Whether an error of whatever library tells of a full disk: ENOSPC, EDQUOT, EFBIG, or numpy's words for them."""
+    return any(words in text for words in _FULL_DISK)
+
+
+_FULL_DISK = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "problem writing element",  # numpy.ndarray.tofile, which the export of weights goes through
+    "requested and",
+)
 
 
 def describe_base(base: BaseModel) -> str:

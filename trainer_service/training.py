@@ -93,7 +93,10 @@ _COLUMNS = ("audio_path", "text", "speaker")
 
 def _verdict(outcome: Outcome, held_out: int, how: str) -> Notice:
     if outcome.before is None or outcome.after is None:
-        return Notice("No rows were held out, so the error rate of the new model is not known. EVALUATE tells it.")
+        return Notice(
+            "No rows were held out, so the error rate of the new model is not known. eval_fraction=0.1 holds some out; "
+            "PREDICT with text_col tells the error rate over other rows."
+        )
     before, after = outcome.before.words.rate, outcome.after.words.rate
     few = " So few rows say little about small differences." if held_out < FEW_HELD_OUT else ""
     text = f"Word error rate on {held_out} held-out rows ({how}): {before:.1%} before, {after:.1%} after.{few}"

@@ -99,6 +99,8 @@ def test_any_other_end_is_told_with_the_last_words() -> None:
 def test_a_full_disk_is_known_from_the_words_of_any_library() -> None:
     assert is_disk_full("[Errno 28] No space left on device: 'x'")
     assert is_disk_full("I/O error: File too large (os error 27)")
+    assert is_disk_full("OSError: problem writing element 403456 to file")
+    assert is_disk_full("12 requested and 3 written")
     assert not is_disk_full("out of memory")
 
 
