@@ -255,7 +255,7 @@ def report(task: Task, contestants: Sequence[Contestant], audio_seconds: float) 
     rows = {}
     print(f"\n{len(task.paths)} recordings, {audio_seconds:.0f} s of audio, {len(first.seconds)} rounds")
     print(
-        f"{'':10}{'audio s/s':>10}{'CPU s/audio s':>15}{'peak MB':>9}{first.name + ' is':>12}{'target':>8}{'same text':>11}"
+        f"{'':10}{'audio s/s':>10}{'CPU s/audio':>15}{'peak MB':>9}{first.name + ' is':>12}{'aim':>8}{'same text':>11}"
     )
     for each in contestants:
         # Round by round, so that what slows the machine for a while slows both sides of a ratio.
