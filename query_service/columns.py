@@ -25,6 +25,8 @@ LONGEST_CHECKED = 3_000
 _UNNAMED = "_col_"
 """What sqlglot calls a column that has no name of its own."""
 
+_NAMED_AFTER_THEMSELVES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Lower, exp.Upper, exp.Length, exp.Round)
+"""Calls that give their name to a column without one, as in PostgreSQL."""
 
 Sources = Mapping[str, tuple[str, ...] | None]
 """What stands in FROM, by name, with its columns where they are known."""
@@ -62,6 +64,7 @@ def _translate(source: Source, query: Query, dialect: str) -> str:
     """The query in the SQL of the table store, with names folded as PostgreSQL folds them."""
     try:
         tree = normalize_identifiers(query.tree.copy(), dialect=StatementDialect)
+        _name_columns(tree)
         return tree.sql(dialect, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
@@ -70,6 +73,24 @@ def _translate(source: Source, query: Query, dialect: str) -> str:
         raise
     except Exception as error:  # sqlglot trips over some trees that make no sense
         raise source.error(NotSupported, "the query cannot be translated for the table store", query.at) from error
+
+
+def _name_columns(tree: exp.Expr) -> None:
+    """Gives a call that has no alias the name that it has in PostgreSQL: `count` for count(*)."""
+    while isinstance(tree, exp.SetOperation | exp.Subquery):
+        tree = tree.this
+    if not isinstance(tree, exp.Select):
+        return
+    taken = {each.output_name for each in tree.expressions}
+    for each in list(tree.expressions):
+        call = each.this if isinstance(each, exp.Window) else each
+        if not isinstance(call, _NAMED_AFTER_THEMSELVES):
+            continue
+        name = call.sql_name().lower()
+        # Two columns of one name would be hard to tell apart: the second keeps the store's name for it.
+        if name not in taken:
+            taken.add(name)
+            each.replace(exp.alias_(each.copy(), name))
 
 
 def _check_columns(source: Source, query: Query, snapshot: Snapshot) -> tuple[str, ...] | None:

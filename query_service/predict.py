@@ -14,6 +14,7 @@ from query_service.prediction_rows import PredictionRows
 from query_service.progress import Pacer, RateEstimator
 from query_service.recordings import Failure, Recordings
 from query_service.result_columns import find_column, missing_column, taken_column
+from query_service.source import NO_PLACE
 from query_service.spool import RowSpool
 from query_service.transcript_cache import TranscriptCache
 from query_service.work import Outcome, Steps, Work
@@ -42,8 +43,7 @@ def transcribe(step: Transcribe, work: Work) -> Steps:
         stack.callback(cache.close)
         yield from cache.look_up(recordings)
         if step.on_error == "fail":
-            for number, result in recordings.results.items():
-                _refuse(result, number, recordings)
+            _refuse_first_failure(recordings)
         answers = _transcribe_waiting(step, work, recordings, cache)
         rows = PredictionRows(step, recordings)
         for batch in _slices(spool):
@@ -90,7 +90,9 @@ def _check_schema(step: Transcribe, work: Work, schema: pa.Schema) -> int:
     if not is_text(kind) and not pa.types.is_null(kind):
         message = f"the column {step.audio} holds {kind}, not paths of recordings"
         hint = "Name the column with the paths: OPTIONS (audio_col='…')."
-        raise work.source.error(InvalidOption, message, max(step.audio.at, work.query_at), hint)
+        raise work.source.error(
+            InvalidOption, message, work.query_at if step.audio.at == NO_PLACE else step.audio.at, hint
+        )
     if step.reference is not None and find_column(schema.names, step.reference.text) is None:
         raise missing_column(work.source, schema.names, step.reference, "text_col", work.query_at)
     added = {"result": step.result, "confidence": step.confidence, "words": step.words, "error": step.error}
@@ -134,7 +136,7 @@ def _transcribe_waiting(
         if isinstance(answer, ClipFailure):
             recordings.results[number] = Failure(answer.reason, answer.message)
             if step.on_error == "fail":
-                _refuse(recordings.results[number], number, recordings)
+                _refuse_first_failure(recordings)
         else:
             known = CachedTranscript(key, answer.text, answer.confidence, _as_json(answer), answer.audio_seconds)
             recordings.results[number] = known
@@ -178,9 +180,8 @@ def _as_json(transcript: Transcript) -> str:
     return json.dumps(words, ensure_ascii=False)
 
 
-def _refuse(result: object, number: int, recordings: Recordings) -> None:
-    if isinstance(result, Failure):
-        raise DataError(
-            f"row {recordings.first_row(number)}: {result.message}",
-            hint="on_error='null' gives NULL for such a row and goes on.",
-        )
+def _refuse_first_failure(recordings: Recordings) -> None:
+    failure = recordings.first_failure()
+    if failure is not None:
+        row, message = failure
+        raise DataError(f"row {row}: {message}", hint="on_error='null' gives NULL for such a row and goes on.")

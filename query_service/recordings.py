@@ -74,9 +74,13 @@ class Recordings:
         """Rows of which the result is known."""
         return len(self.rows) - sum(self.uses[number] for number in self.waiting())
 
-    def first_row(self, number: int) -> int:
-        """The first row, counted from 1, that names a recording."""
-        return self.rows.index(number) + 1
+    def first_failure(self) -> tuple[int, str] | None:
+        """The first row, counted from 1, that is known to get no transcript, and why."""
+        for row, number in enumerate(self.rows, 1):
+            result = _NAMELESS if number == NO_RECORDING else self.results.get(number)
+            if isinstance(result, Failure):
+                return row, result.message
+        return None
 
     def _find(self, path: str) -> int:
         try:

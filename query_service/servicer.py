@@ -1,9 +1,10 @@
 """QueryService: translates between messages and the registry of queries."""
 
+# ruff: noqa: N802, ARG002 (names and arguments are gRPC's)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -32,36 +33,28 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._queries = queries
         self._streams = BoundedSemaphore(most_streams)
 
-    def Execute(self, request: query_pb2.ExecuteRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:  # noqa: N802
+    def Execute(self, request: query_pb2.ExecuteRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Runs a text; the work goes on when the stream breaks."""
         with self._stream():
             yield from _events(self._queries.execute(request.text, request.query_id), context)
 
-    def Attach(self, request: query_pb2.AttachRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:  # noqa: N802
+    def Attach(self, request: query_pb2.AttachRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Follows a query from an event on."""
         with self._stream():
             yield from _events(self._queries.attach(request.query_id, request.next_event), context)
 
-    def Cancel(self, request: query_pb2.CancelRequest, context: grpc.ServicerContext) -> query_pb2.CancelResponse:  # noqa: N802
+    def Cancel(self, request: query_pb2.CancelRequest, context: grpc.ServicerContext) -> query_pb2.CancelResponse:
         """Stops a query."""
-        del context
         return query_pb2.CancelResponse(cancelled=self._queries.cancel(request.query_id))
 
-    def _stream(self) -> Any:
+    @contextmanager
+    def _stream(self) -> Iterator[None]:
         if not self._streams.acquire(blocking=False):
             raise Overloaded("too many results are being read", hint="Try again when one has ended.", retry_after=2.0)
-        return _Released(self._streams)
-
-
-class _Released:
-    def __init__(self, semaphore: BoundedSemaphore) -> None:
-        self._semaphore = semaphore
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._semaphore.release()
+        try:
+            yield
+        finally:
+            self._streams.release()
 
 
 def _events(reader: Reader, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:

@@ -106,6 +106,15 @@ def test_on_error_fail_stops_with_the_row_named(services, ready_model):
     assert error.message == "row 3: file 'missing.wav' does not exist"
 
 
+def test_on_error_fail_stops_at_a_row_that_names_no_recording(services, ready_model):
+    services.table(
+        "nameless", csv([], "id,audio_path", [f"1,{services.recordings('named.wav')[0]}", "2,", "3,missing.wav"])
+    )
+    error = services.fails(f"PREDICT USING {ready_model} OPTIONS (on_error='fail') AS SELECT * FROM nameless")
+    assert error.message == "row 2: the row names no recording"
+    assert services.inference.heard == []
+
+
 def test_on_error_fail_stops_at_what_only_the_model_finds_out(services, ready_model):
     (path,) = services.recordings("quiet.wav")
     services.inference.failures[path] = ("silent", "audio/quiet.wav is silent")
