@@ -83,23 +83,20 @@ def prepare_recipe(task: Task, precision: str = "") -> Callable[[], tuple[float,
     import torch
 
     from thanosql.audio import read_audio
-    from thanosql.types import JobKind, JobSpec
     from trainer_service import finetune
     from trainer_service.checkpoints import load_folder
     from trainer_service.dataset import Limits, Row, check_rows
     from trainer_service.export import describe, new_description
     from trainer_service.graph import frame_count
-    from trainer_service.recipe import choose_recipe
+    from trainer_service.recipe import Recipe
     from trainer_service.text import Alphabet
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    if precision == "fp32":
-        finetune.choose_precision = lambda device: torch.float32  # noqa: ARG005
 
     def run() -> tuple[float, float]:
         checkpoint = load_folder(BUNDLED)
         model = describe(checkpoint, new_description("m", 1, class_name="", base="", report={}))
-        utterances, data = check_rows(
+        utterances, _ = check_rows(
             [Row(*row) for row in task.rows],
             task.workspace,
             Alphabet(model.vocabulary, model.word_delimiter, (model.blank, *model.special)),
@@ -107,17 +104,17 @@ def prepare_recipe(task: Task, precision: str = "") -> Callable[[], tuple[float,
             Limits(model.sample_rate, 60.0, lambda samples: int(frame_count(checkpoint.model.config, samples))),
             lambda _: None,
         )
-        spec = JobSpec(JobKind.BUILD, "m", "", epochs=task.epochs, batch_size=task.batch_size)
         begin = time.perf_counter()
         outcome = finetune.fine_tune(
             checkpoint.graph(),
             utterances,
             (),
-            choose_recipe(spec, data.audio_seconds / 3600),
+            Recipe(task.epochs, task.batch_size, LEARNING_RATE, seed=0),
             description=model,
             read=lambda utterance: read_audio(utterance.file),
             tell=lambda _: None,
             device=torch.device("cpu"),
+            precision=torch.float32 if precision == "fp32" else None,
         )
         return time.perf_counter() - begin, outcome.loss
 

@@ -15,14 +15,11 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from thanosql.errors import JobFailed, ThanoSQLError
 from thanosql.types import JobKind, JobResult, Notice, Progress
 from trainer_service.jobs import Message, Product, Task, describe_base, explain_disk, is_disk_full, write_line
-
-if TYPE_CHECKING:
-    import torch
 
 TELL_SECONDS = 0.2
 """Between two messages on the progress of a phase."""
@@ -54,10 +51,10 @@ def main() -> None:
 
     code = 0
     try:
-        write(work(task, _thin_out(write)))
+        write(work(task, thin_out(write)))
     except Exception as error:
         traceback.print_exc()
-        failure = _explain(error)
+        failure = explain(error)
         if failure is not None:
             write(failure)
         code = 1
@@ -73,16 +70,16 @@ def work(task: Task, say: Say) -> Product:
         ThanoSQLError: why it could not be done.
     """
     began = time.monotonic()
-    threads = task.threads or _available_cores()
-    os.environ |= {**ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
+    os.environ |= ENVIRONMENT
     say(Progress("load the base model", 0, 1))
     import torch
     import transformers
 
     from trainer_service.checkpoints import load_checkpoint
     from trainer_service.export import describe, new_description, write_version
+    from trainer_service.machine import available_cores, choose_device
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(task.threads or available_cores())
     checkpoint = load_checkpoint(task.base, say)
     say(Progress("load the base model", 1, 1))
     spec = task.spec
@@ -107,25 +104,7 @@ def work(task: Task, say: Say) -> Product:
     return Product(result, describe_base(task.base), json.dumps(report, ensure_ascii=False))
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device of a name; "auto": the GPU where there is one.
-
-    Raises:
-        JobFailed: there is no such device.
-    """
-    import torch
-
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise JobFailed(f"the device {wanted!r} cannot be used: {error}", hint="Give auto, cpu or cuda.") from error
-    return device
-
-
-def _explain(error: Exception) -> ThanoSQLError | None:
+def explain(error: Exception) -> ThanoSQLError | None:
     """The failure that the user is told; None: the parent explains it by the last lines of standard error."""
     if isinstance(error, ThanoSQLError):
         return error
@@ -140,7 +119,7 @@ def _explain(error: Exception) -> ThanoSQLError | None:
     return None
 
 
-def _thin_out(write: Callable[[Message], None]) -> Say:
+def thin_out(write: Callable[[Message], None]) -> Say:
     """Lets through the first and the last message of each phase, and one now and then between."""
     phase, told_at = "", 0.0
     lock = threading.Lock()
@@ -164,10 +143,6 @@ def _end_with_parent() -> None:
     while sys.stdin.read(1):
         pass
     os._exit(1)
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ from thanosql.modelstore import ModelDescription
 from thanosql.types import JobResult, Notice, Progress, Severity
 from trainer_service.checkpoints import Checkpoint
 from trainer_service.dataset import DataReport, Limits, Row, Utterance, check_rows
-from trainer_service.finetune import Outcome, choose_precision, fine_tune
+from trainer_service.finetune import Outcome, fine_tune
 from trainer_service.graph import Waveform, frame_count
 from trainer_service.jobs import Task
-from trainer_service.recipe import Recipe, choose_recipe, hold_out
+from trainer_service.machine import available_memory, choose_precision, peak_memory
+from trainer_service.recipe import ModelSize, Recipe, choose_recipe, hold_out
 from trainer_service.text import Alphabet
 
 Say = Callable[[Progress | Notice], None]
@@ -45,7 +45,7 @@ def train(task: Task, checkpoint: Checkpoint, description: ModelDescription, say
         DataError: there is nothing to learn from, or it is in another alphabet.
         JobFailed: the training diverged.
     """
-    config = checkpoint.model.config
+    config: Any = checkpoint.model.config
     alphabet = Alphabet(description.vocabulary, description.word_delimiter, (description.blank, *description.special))
     limits = Limits(description.sample_rate, task.max_seconds, lambda samples: int(frame_count(config, samples)))
     rows = read_rows(Path(task.rows)) if task.rows else []
@@ -58,7 +58,12 @@ def train(task: Task, checkpoint: Checkpoint, description: ModelDescription, say
     places, how = hold_out(len(utterances), speakers, task.spec.eval_fraction, task.spec.seed)
     held_out = [utterances[place] for place in places]
     learned = [each for place, each in enumerate(utterances) if place not in set(places)]
-    recipe = choose_recipe(task.spec, data.audio_seconds / 3600)
+    recipe = choose_recipe(
+        task.spec,
+        data.audio_seconds / 3600,
+        size=ModelSize(config.num_hidden_layers, config.hidden_size, config.intermediate_size),
+        memory=available_memory(device),
+    )
 
     def read(utterance: Utterance) -> Waveform:
         return read_audio(utterance.file, sample_rate=description.sample_rate)
@@ -135,15 +140,5 @@ def _report(
         "recipe": asdict(recipe),
         "device": str(device),
         "precision": str(choose_precision(device)).removeprefix("torch."),
-        "peak_memory_megabytes": peak_memory_megabytes(),
+        "peak_memory_megabytes": (peak_memory() or 0) >> 20 or None,
     }
-
-
-def peak_memory_megabytes() -> int | None:
-    """The most main memory that this process has held; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size // (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from thanosql.types import JobKind, JobSpec
 from trainer_service.recipe import (
+    ModelSize,
     Recipe,
     choose_recipe,
     draw_channel_mask,
@@ -22,17 +23,24 @@ from trainer_service.recipe import (
 )
 
 SPEC = JobSpec(JobKind.BUILD, "m", "Wav2Vec2En")
+SIZE = ModelSize(layers=12, hidden=768, intermediate=3072)
 RECIPE = Recipe(epochs=2, batch_rows=4, learning_rate=1e-4, seed=0)
 
 
 @pytest.mark.parametrize(("hours", "rate"), [(0.1, 5e-5), (9, 5e-5), (100, 3e-5), (960, 1e-4)])
 def test_the_learning_rate_follows_the_amount_of_data(hours: float, rate: float) -> None:
-    assert choose_recipe(SPEC, hours).learning_rate == rate
+    assert choose_recipe(SPEC, hours, SIZE, 64 << 30).learning_rate == rate
 
 
 def test_what_the_user_gave_stands() -> None:
-    recipe = choose_recipe(replace(SPEC, epochs=7, batch_size=3, learning_rate=1e-3, seed=9), 1.0)
+    recipe = choose_recipe(replace(SPEC, epochs=7, batch_size=3, learning_rate=1e-3, seed=9), 1.0, SIZE, 64 << 30)
     assert (recipe.epochs, recipe.batch_rows, recipe.learning_rate, recipe.seed) == (7, 3, 1e-3, 9)
+
+
+def test_a_batch_is_as_large_as_memory_allows() -> None:
+    assert choose_recipe(SPEC, 1.0, SIZE, 64 << 30).batch_seconds == 240
+    assert 40 < choose_recipe(SPEC, 1.0, SIZE, 8 << 30).batch_seconds < 60
+    assert choose_recipe(SPEC, 1.0, SIZE, 0).batch_seconds == 1
 
 
 def test_the_rate_rises_stays_and_decays() -> None:

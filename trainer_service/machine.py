@@ -1,0 +1,73 @@
+"""What this machine has: cores, memory, devices."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from thanosql.errors import JobFailed
+
+
+def available_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device of a name; "auto": the GPU where there is one.
+
+    Raises:
+        JobFailed: there is no such device.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise JobFailed(f"the device {wanted!r} cannot be used: {error}", hint="Give auto, cpu or cuda.") from error
+    return device
+
+
+def choose_precision(device: torch.device) -> torch.dtype:
+    """bf16 where the hardware multiplies it, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    capabilities = torch.cpu.get_capabilities()
+    return torch.bfloat16 if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else torch.float32
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that can still be had on a device; in a container, within its limit."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = [_all_memory() // 2]
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        found = [next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))]
+    with suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text("ascii"))
+        found.append(limit - int((group / "memory.current").read_text("ascii")))
+    return max(0, min(found))
+
+
+def peak_memory() -> int | None:
+    """The most main memory in bytes that this process has held; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size << 10
+
+
+def _all_memory() -> int:
+    """Main memory in bytes; 8 GiB where the system does not say."""
+    with suppress(AttributeError, OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 8 << 30
