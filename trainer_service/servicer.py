@@ -52,8 +52,10 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         folder = JobFolder(self._config.jobs, uuid.uuid4().hex)
         folder.create(from_message(request.rows, Rows) for request in requests)
         try:
-            if self._worker.is_busy:
-                folder.append(Notice("Another job of the trainer is under way; this one waits for its turn."))
+            if (other := self._worker.job) is not None:
+                # One job at a time: a training takes the whole machine.
+                what = f"{other.spec.kind.value} of {other.spec.model}, since {other.updated_at:%H:%M} UTC"
+                folder.append(Notice(f"The trainer is busy with another job ({what}); this one waits for its turn."))
             job = self._catalog.create_job(folder.path.name, spec)
         except BaseException:
             folder.remove()

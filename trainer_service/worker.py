@@ -59,9 +59,9 @@ class Worker:
         self._thread.start()
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a job is under way."""
-        return self._job is not None
+    def job(self) -> Job | None:
+        """The job that is under way."""
+        return self._job
 
     def works_on(self, job_id: str) -> bool:
         """Whether this job is under way here."""

