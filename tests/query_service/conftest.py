@@ -180,6 +180,8 @@ class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
         spec = self.specs[-1]
         yield from self._events(request.next_event, context)
         while self.never_ends:
+            if not context.is_active():  # nobody listens: a thread that went on would keep Python from ending
+                return
             if request.id in self.cancelled:
                 context.abort_with_status(to_status(Cancelled("the job was cancelled")))
             time.sleep(0.02)
