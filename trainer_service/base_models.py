@@ -76,6 +76,8 @@ class BaseModels:
         for base in NAMED:
             if base.name.lower() == name.lower():
                 return self._resolve_named(base)
+        if not name.strip():
+            raise _unknown(name)
         folder = self._find_folder(name)
         if folder is not None:
             require_wav2vec2(repr(name), *_read_folder(folder))

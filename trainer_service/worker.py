@@ -9,8 +9,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from thanosql.clients import CatalogClient
@@ -22,6 +22,7 @@ from trainer_service.child import Child
 from trainer_service.config import TrainerConfig
 from trainer_service.job_folder import JobFolder
 from trainer_service.jobs import ATTEMPTS, Product, Task, explain_disk, explain_end, is_disk_full
+from trainer_service.lease import renewing_lease
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -121,13 +122,16 @@ class Worker:
         with self._lock:
             self._job, self._lost = job, False
         try:
-            with self._renewing_lease(job):
+            with renewing_lease(self._catalog, job.id, self._owner, self._config.lease_seconds, self._lose):
                 self._attempt(job, folder)
         except LeaseLost as error:
             log.warning("job %s is left: %s", job.id, error.message)
         except Exception as error:
             self._fail(job, folder, error)
         finally:
+            if self._stopping:
+                with suppress(ThanoSQLError):  # let go of it, so that it is taken up at once; it may have ended
+                    self._catalog.renew_job_lease(job.id, self._owner, 0.001)
             with self._lock:
                 self._job = None
             self._notify()
@@ -174,6 +178,8 @@ class Worker:
 
     def _run_child(self, task: Task, folder: JobFolder) -> Product | None:
         """Runs the child process to its end; None where it was stopped on request."""
+        if self._catalog_says_ended(task.job_id):  # cancelled while the base model was looked for
+            return None
         with self._lock:
             if self._stopping or self._lost:
                 return None
@@ -300,31 +306,8 @@ class Worker:
                     raise
                 time.sleep(0.5)
 
-    @contextmanager
-    def _renewing_lease(self, job: Job) -> Iterator[None]:
-        """Holds the job; lets go of it at once where the service ends before the job does."""
-        ended = threading.Event()
-
-        def renew() -> None:
-            while not ended.wait(self._config.lease_seconds / 3):
-                try:
-                    self._catalog.renew_job_lease(job.id, self._owner, self._config.lease_seconds)
-                except LeaseLost as error:
-                    log.warning("job %s: %s", job.id, error.message)
-                    with self._lock:
-                        self._lost = True
-                    self._stop_child(lambda running: running.id == job.id)
-                    return
-                except ThanoSQLError as error:
-                    log.warning("job %s: the lease could not be renewed: %s", job.id, error.message)
-
-        thread = threading.Thread(target=renew, name="trainer-lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            if self._stopping:
-                with suppress(ThanoSQLError):  # it has ended, or the catalog has gone
-                    self._catalog.renew_job_lease(job.id, self._owner, 0.001)
+    def _lose(self) -> None:
+        """The job under way is not ours any more."""
+        with self._lock:
+            self._lost = True
+        self._stop_child(lambda _: True)

@@ -175,6 +175,8 @@ def test_an_unknown_name_brings_the_nearest(tmp_path: Path, hub: Answers) -> Non
     with pytest.raises(UnknownBaseModel, match="'Wav2VecEn' does not exist") as caught:
         models(tmp_path, hub.address).resolve("Wav2VecEn")
     assert "Did you mean Wav2Vec2En?" in caught.value.hint
+    with pytest.raises(UnknownBaseModel, match="'' does not exist"):
+        models(tmp_path, hub.address).resolve("")
     with pytest.raises(UnknownBaseModel, match="the hub has no repository 'some/thing'"):
         models(tmp_path, hub.address).resolve("some/thing")
 

@@ -11,7 +11,15 @@ import torch
 from thanosql.errors import JobFailed
 from thanosql.modelstore import ModelDescription, read_description
 from trainer_service.checkpoints import load_folder
-from trainer_service.export import Parity, new_description, open_session, require_parity, write_version
+from trainer_service.export import (
+    Parity,
+    measure_parity,
+    new_description,
+    open_session,
+    probe_clips,
+    require_parity,
+    write_version,
+)
 
 
 def describe(name: str) -> ModelDescription:
@@ -70,6 +78,16 @@ def test_a_difference_above_its_tolerance_fails_the_job(parity: Parity) -> None:
         require_parity(parity)
 
 
+def test_a_graph_that_says_something_else_is_found_out(version: Version) -> None:
+    source, folder, _ = version
+    checkpoint = load_folder(source)
+    assert measure_parity(checkpoint.graph().eval(), folder / "model.onnx", probe_clips()).onnx < 1e-4
+    with torch.no_grad():
+        checkpoint.model.lm_head.bias[3] += 0.1
+    assert measure_parity(checkpoint.graph().eval(), folder / "model.onnx", probe_clips()).onnx > 0.01
+
+
+@pytest.mark.slow
 def test_a_diverged_model_leaves_no_version(small_checkpoints: dict[str, Path], tmp_path: Path) -> None:
     checkpoint = load_folder(small_checkpoints["layer"])
     with torch.no_grad():

@@ -8,6 +8,7 @@ import json
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -265,6 +266,7 @@ def test_a_model_that_waits_for_its_export_is_made_from_its_base(services: Servi
     assert [path.name for path in (services.config.models / "waiting").iterdir()] == [str(version)]
 
 
+@pytest.mark.slow
 def test_rows_of_which_none_can_be_used_fail_the_job_with_counts(services: Services) -> None:
     job = services.train(replace(SPEC, model="n"), [{"audio_path": "gone.flac", "text": "hello"}] * 3)
     with pytest.raises(JobFailed, match="none of the 3 rows can be learned from: 3 missing"):
@@ -298,6 +300,24 @@ def test_base_models_are_listed_and_resolved(services: Services) -> None:
     names = [base.name for base in services.trainer.list_base_models()]
     assert names == ["Wav2Vec2En", "Wav2Vec2Ko", "Wav2Vec2EnTiny"]
     assert services.trainer.resolve_base_model("small").source is BaseModelSource.FOLDER
+
+
+def test_a_trainer_starts_without_its_catalog_and_finds_it_later(
+    services: Services, rows: list[dict[str, str | None]], tmp_path: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = replace(services.config, state=tmp_path / "state", catalog=f"127.0.0.1:{port}")
+    trainer = trainer_main.start(config)
+    catalog = catalog_main.start(CatalogConfig(port=port, workspace=config.workspace, state=config.state, grace=0.2))
+    with open_channel(trainer.address) as channel:
+        client = TrainerClient(channel)
+        job = client.submit_job(replace(SPEC, base="nothing"), [make_rows(rows)])
+        with pytest.raises(JobFailed, match="'nothing' does not exist"):
+            list(client.watch_job(job.id))
+    trainer.stop()
+    catalog.stop()
 
 
 def test_the_trainer_loads_nothing_heavy_itself() -> None:
