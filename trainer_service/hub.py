@@ -127,7 +127,9 @@ class Hub:
             return answer
         if isinstance(answer, NotFound):
             raise answer
-        raise Unavailable(f"{host} cannot be reached: {answer}") from answer
+        # urllib wraps what the system said.
+        reason = getattr(answer, "reason", answer)
+        raise Unavailable(f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}") from answer
 
     def _fetch(self, endpoint: str, repository: str, revision: str) -> Repository:
         from huggingface_hub import get_token
