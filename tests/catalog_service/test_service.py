@@ -12,6 +12,7 @@ import pytest
 
 from catalog_service.__main__ import start
 from catalog_service.config import CatalogConfig
+from catalog_service.tables import pace
 from thanosql.clients import CatalogClient
 from thanosql.errors import (
     DataError,
@@ -106,7 +107,10 @@ def test_a_service_stops_while_a_query_runs(config: CatalogConfig) -> None:
     assert len(outcome) == 1
 
 
-def test_loading_a_large_file_says_how_far_it_is(client: CatalogClient, workspace: Path) -> None:
+def test_loading_a_large_file_says_how_far_it_is(
+    client: CatalogClient, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "EVERY_SECONDS", 0.01)  # a quick machine is done before half a second
     (workspace / "big.csv").write_text("id,text\n" + "1,a text of some words that is not short\n" * 1_500_000)
     events = list(client.copy_table("big", "big.csv", IfExists.FAIL))
     progress = [event for event in events if isinstance(event, Progress)]
@@ -116,7 +120,10 @@ def test_loading_a_large_file_says_how_far_it_is(client: CatalogClient, workspac
     assert all(event.rate > 0 and 0 <= event.done <= event.total for event in progress if event.done)
 
 
-def test_leaving_a_copy_leaves_the_old_table(client: CatalogClient, workspace: Path) -> None:
+def test_leaving_a_copy_leaves_the_old_table(
+    client: CatalogClient, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "EVERY_SECONDS", 0.01)
     (workspace / "small.csv").write_text("text\nold\n")
     (workspace / "big.csv").write_text("id,text\n" + "1,a text of some words that is not short\n" * 3_000_000)
     copy(client, "small.csv", "t")
