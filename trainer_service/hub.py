@@ -119,16 +119,19 @@ class Hub:
                 answers.put(error)
 
         threading.Thread(target=fetch, name="hub", daemon=True).start()
+        answer: Repository | Exception
         try:
             answer = answers.get(timeout=self._timeout)
         except queue.Empty:
-            raise Unavailable(f"no answer from {host} within {self._timeout:g} s") from None
+            answer = TimeoutError()
         if isinstance(answer, Repository):
             return answer
         if isinstance(answer, NotFound):
             raise answer
         # urllib wraps what the system said.
         reason = getattr(answer, "reason", answer)
+        if isinstance(reason, TimeoutError):
+            raise Unavailable(f"no answer from {host} within {self._timeout:g} s") from answer
         raise Unavailable(f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}") from answer
 
     def _fetch(self, endpoint: str, repository: str, revision: str) -> Repository:
