@@ -157,15 +157,13 @@ def explain_disk(message: str) -> JobFailed:
 
 def is_disk_full(text: str) -> bool:
     """Whether an error of whatever library tells of a full disk: ENOSPC, EDQUOT, EFBIG, or numpy's words for them."""
-    return any(words in text for words in _FULL_DISK)
+    return _FULL_DISK.search(text) is not None
 
 
-_FULL_DISK = (
-    "No space left on device",
-    "Disk quota exceeded",
-    "File too large",
-    "problem writing element",  # numpy.ndarray.tofile, which the export of weights goes through
-    "requested and",
+_FULL_DISK = re.compile(
+    "No space left on device|Disk quota exceeded|File too large"
+    # numpy.ndarray.tofile, which the export of weights goes through.
+    r"|problem writing element \d+ to file|\d+ requested and \d+ written"
 )
 
 
