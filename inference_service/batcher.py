@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from inference_service.batching import Limits, Request, Turns, choose_batch
 from inference_service.decode import FrameScores
 from inference_service.engine import Engine
 from thanosql.errors import Unavailable
+from thanosql.types import Priority
 
 Samples = NDArray[np.float32]
 
@@ -65,13 +67,32 @@ class Batcher:
         for worker in self._workers:
             worker.start()
 
-    def submit(self, stream: Hashable, samples: Samples, *, max_rows: int = 0) -> Future[FrameScores]:
+    def submit(
+        self,
+        stream: Hashable,
+        samples: Samples,
+        *,
+        priority: Priority = Priority.BULK,  # noqa: ARG002
+        deadline: float = math.inf,  # noqa: ARG002
+        max_rows: int = 0,
+        log_probs: bool = False,  # noqa: ARG002
+    ) -> Future[FrameScores]:
         """Queues a clip or piece; its future is answered on its own, whatever befalls the others of its batch.
 
         Args:
             stream: Whose it is: streams take turns.
             samples: float32 `[samples]`.
+            priority: The class whose share it is computed on.
+            deadline: On the batcher's clock; what has not begun by then fails with `TimedOut`.
             max_rows: The most rows of the batch that it may be in; 0: any.
+            log_probs: They are wanted too.
+
+        Returns:
+            Cancelled by whoever asked, at any time, it disturbs nobody: what waits leaves the queue at once, and a
+            batch of which every row was cancelled is stopped.
+
+        Raises:
+            Unavailable: the batcher is closed.
         """
         seconds = len(samples) / self._sample_rate
         with self._changed:

@@ -23,6 +23,8 @@ class FrameScores:
     """`[frames]`: the most probable token."""
     scores: NDArray[np.float32]
     """`[frames]`: its log-probability."""
+    log_probs: NDArray[np.float32] | None = None
+    """`[frames, vocabulary]`; only where they were asked for."""
 
 
 def count_frames(samples: int, model: ModelDescription) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,16 +27,68 @@ OUTPUTS = ("tokens", "scores", "frames")
 """What is fetched. The log-probabilities, some thirty times as large, stay where they are."""
 
 
+class Termination:
+    """Stops a batch that nobody waits for any more. Any thread may ask; the engine says how it is done."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._requested = False
+        self._stop: Callable[[], None] = _nothing
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether somebody has asked."""
+        return self._requested
+
+    def request(self) -> None:
+        """Asks for the end; does nothing when the computation has ended."""
+        with self._lock:
+            self._requested = True
+            self._stop()
+
+    @contextmanager
+    def means(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, `request` calls `stop`: at once, if it was asked before."""
+        with self._lock:
+            self._stop = stop
+            if self._requested:
+                stop()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stop = _nothing
+
+
+def _nothing() -> None:
+    pass
+
+
 class Engine(Protocol):
     """Computes batches; several threads may call it at once."""
 
-    def run(self, rows: Sequence[Samples], *, free_memory: bool = False) -> list[FrameScores]:
+    def run(
+        self,
+        rows: Sequence[Samples],
+        *,
+        log_probs: bool = False,
+        free_memory: bool = False,
+        termination: Termination | None = None,
+    ) -> list[FrameScores]:
         """What the model says of each row.
 
         Args:
             rows: float32 samples at the model's rate, of any lengths.
+            log_probs: They are wanted too, `[frames, vocabulary]` of each row.
             free_memory: Give working memory back afterwards: nothing else waits.
+            termination: Stops the computation.
+
+        Raises:
+            Cancelled: it was stopped.
         """
+
+    def close(self) -> None:
+        """Frees the weights; no batch is running any more."""
 
 
 class OnnxEngine:
@@ -81,7 +135,14 @@ class OnnxEngine:
         if device == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
             log.warning("CUDA cannot be used (see above): model %s runs on the CPU", description.name)
 
-    def run(self, rows: Sequence[Samples], *, free_memory: bool = False) -> list[FrameScores]:
+    def run(
+        self,
+        rows: Sequence[Samples],
+        *,
+        log_probs: bool = False,  # noqa: ARG002
+        free_memory: bool = False,
+        termination: Termination | None = None,  # noqa: ARG002
+    ) -> list[FrameScores]:
         """See `Engine`."""
         lengths = np.array([len(row) for row in rows], np.int64)
         waveform = np.zeros((len(rows), int(lengths.max())), np.float32)
@@ -95,6 +156,10 @@ class OnnxEngine:
             FrameScores(tokens[row, :count].copy(), scores[row, :count].copy())
             for row, count in enumerate(frames.tolist())
         ]
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._session = None
 
 
 def choose_device(asked: str) -> str:

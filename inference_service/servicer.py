@@ -14,7 +14,7 @@ from inference_service.config import InferenceConfig
 from inference_service.models import LoadedModel, Models
 from inference_service.transcription import ClipStream
 from thanosql.convert import from_message, to_message
-from thanosql.errors import DataError
+from thanosql.errors import DataError, NotSupported
 from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart
 from thanosql.v1 import inference_pb2, inference_pb2_grpc
 
@@ -67,6 +67,14 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         """What the loaded models have done."""
         figures = self._models.statistics()
         return inference_pb2.Statistics(models=[to_message(each, inference_pb2.ModelStatistics) for each in figures])
+
+    async def ExportModel(  # noqa: N802
+        self,
+        request: inference_pb2.ExportModelRequest,
+        context: Any,  # noqa: ARG002
+    ) -> inference_pb2.ExportedModel:
+        """Writes a model repository for Triton."""
+        raise NotSupported(f"the model {request.model!r} cannot be exported yet")
 
     @asynccontextmanager
     async def _use(self, name: str, version: int) -> AsyncIterator[LoadedModel]:

@@ -23,6 +23,7 @@ from thanosql.types import (
     ClipFailure,
     CopyTableResult,
     Event,
+    ExportedModel,
     IfExists,
     Job,
     JobEvent,
@@ -307,10 +308,27 @@ class InferenceClient(_Client):
 
         return self._stream(self._stub.Transcribe, requests(), translate)
 
-    def get_statistics(self) -> tuple[ModelStatistics, ...]:
-        """The models that are loaded, and what they have done."""
-        response = self._unary(self._stub.GetStatistics, inference_pb2.GetStatisticsRequest())
+    def get_statistics(self, model: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:
+        """How models are served, and what they have done.
+
+        Args:
+            model: Its name; empty: those that are loaded, and those that could not be.
+            version: Of `model`; 0: all that are or were loaded, or could not be.
+        """
+        request = inference_pb2.GetStatisticsRequest(model=model, version=version)
+        response = self._unary(self._stub.GetStatistics, request)
         return tuple(from_message(each, ModelStatistics) for each in response.models)
+
+    def export_model(self, model: str, version: int, path: str) -> ExportedModel:
+        """Writes a version as a model repository for Triton.
+
+        Raises:
+            UnknownModel: there is no such model or version.
+            NameTaken: the repository holds a model of that name.
+            PathRefused: `path` leaves the workspace root.
+        """
+        request = inference_pb2.ExportModelRequest(model=model, version=version, path=path)
+        return from_message(self._unary(self._stub.ExportModel, request, timeout=600), ExportedModel)
 
 
 class QueryClient(_Client):

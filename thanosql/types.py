@@ -245,6 +245,25 @@ class CachedTranscript:
     audio_seconds: float = 0.0
 
 
+class Priority(StrEnum):
+    """Who goes first when there is more to do than can be done at once."""
+
+    BULK = "bulk"
+    """Many clips of which nobody awaits a single one."""
+    INTERACTIVE = "interactive"
+    """Somebody waits for this one."""
+
+
+class ServingState(StrEnum):
+    """Whether a version of a model can be served."""
+
+    IDLE = "idle"
+    """In the model store, not in memory."""
+    READY = "ready"
+    BROKEN = "broken"
+    """It could not be loaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class TranscribeStart:
     """Opens a stream of clips for one version of one model."""
@@ -255,6 +274,7 @@ class TranscribeStart:
     """Upper bound of rows in a batch; 0: the server's own."""
     words: bool = False
     """Word times and confidences are wanted."""
+    priority: Priority = Priority.BULK
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,17 +317,69 @@ class ClipFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class ServingPlan:
+    """How a model's batches are computed on one machine: what a calibration chose, or a setting."""
+
+    device: str
+    """ "cpu" or "cuda"."""
+    engine: str
+    """ "onnxruntime" or "openvino"."""
+    precision: str
+    """ "fp32", "bf16" or "int8"."""
+    workers: int
+    """Batches computed at once."""
+    threads: int
+    """CPU threads of each."""
+    batch_seconds: float
+    """Rows × longest row, in seconds of audio, that a batch may have."""
+    batch_rows: int
+    concurrent_seconds: float
+    """Padded seconds of all batches that are computed at one time."""
+    audio_rate: float = 0.0
+    """Seconds of audio a second, all workers together, as calibrated; 0: not measured."""
+    reason: str = ""
+    """What was measured and why this was chosen."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelStatistics:
-    """What a loaded model has done."""
+    """How one version of a model is served, and what it has done since the service started."""
 
     model: str
     version: int
+    state: ServingState = ServingState.READY
+    problem: str = ""
+    """Why it could not be loaded."""
+    plan: ServingPlan | None = None
     clips: int = 0
+    """Answered with a transcript."""
     failures: int = 0
+    """Answered with a failure."""
+    rejected: int = 0
+    """Refused at the door."""
+    cancelled: int = 0
+    """Given up by the caller."""
+    late: int = 0
+    """Not answered by their deadline."""
     batches: int = 0
     audio_seconds: float = 0.0
     padded_seconds: float = 0.0
     compute_seconds: float = 0.0
+    """Summed over the workers."""
+    queue_seconds: float = 0.0
+    """Summed over what was computed: from its arrival to the begin of its batch."""
+    waiting_seconds: float = 0.0
+    """Seconds of audio that wait now."""
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """A model repository for Triton that was written."""
+
+    path: str
+    """Of the model in the repository, relative to the workspace root."""
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,16 @@ class GatedEngine:
         self.begun = threading.Semaphore(0)
         self.batches: list[list[int]] = []
 
-    def run(self, rows: Sequence[np.ndarray], *, free_memory: bool = False) -> list[FrameScores]:
+    def run(self, rows: Sequence[np.ndarray], **options: object) -> list[FrameScores]:
         self.batches.append([int(row[0]) for row in rows])
         self.begun.release()
         assert self.gate.acquire(timeout=10)
         if any(row[0] == -1 for row in rows):
             raise MemoryError("too much")
         return [FrameScores(row[:1].astype(np.int64), np.zeros(1, np.float32)) for row in rows]
+
+    def close(self) -> None:
+        pass
 
 
 def clip(number: int, seconds: float = 1.0) -> np.ndarray:

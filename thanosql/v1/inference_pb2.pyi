@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,47 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Priority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRIORITY_BULK: _Priority.ValueType  # 0
+    """Many clips of which nobody awaits a single one."""
+    PRIORITY_INTERACTIVE: _Priority.ValueType  # 1
+    """Somebody waits for this one."""
+
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """Who goes first when there is more to do than can be done at once."""
+
+PRIORITY_BULK: Priority.ValueType  # 0
+"""Many clips of which nobody awaits a single one."""
+PRIORITY_INTERACTIVE: Priority.ValueType  # 1
+"""Somebody waits for this one."""
+Global___Priority: _TypeAlias = Priority  # noqa: Y015
+
+class _ServingState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ServingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServingState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SERVING_STATE_IDLE: _ServingState.ValueType  # 0
+    """In the model store, not in memory."""
+    SERVING_STATE_READY: _ServingState.ValueType  # 1
+    SERVING_STATE_BROKEN: _ServingState.ValueType  # 2
+    """It could not be loaded: `problem` says why."""
+
+class ServingState(_ServingState, metaclass=_ServingStateEnumTypeWrapper): ...
+
+SERVING_STATE_IDLE: ServingState.ValueType  # 0
+"""In the model store, not in memory."""
+SERVING_STATE_READY: ServingState.ValueType  # 1
+SERVING_STATE_BROKEN: ServingState.ValueType  # 2
+"""It could not be loaded: `problem` says why."""
+Global___ServingState: _TypeAlias = ServingState  # noqa: Y015
+
 @_typing.final
 class TranscribeStart(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -26,12 +68,14 @@ class TranscribeStart(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     batch_size: _builtins.int
     """Upper bound of rows in a batch; 0: the server's own."""
     words: _builtins.bool
     """Word times and confidences are wanted."""
+    priority: Global___Priority.ValueType
     def __init__(
         self,
         *,
@@ -39,10 +83,11 @@ class TranscribeStart(_message.Message):
         version: _builtins.int = ...,
         batch_size: _builtins.int = ...,
         words: _builtins.bool = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "model", b"model", "version", b"version", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "model", b"model", "priority", b"priority", "version", b"version", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -177,7 +222,7 @@ class ClipFailure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     reason: _builtins.str
-    """"missing", "unreadable", "too short", "too long", "silent", "path refused"."""
+    """"missing", "unreadable", "too short", "too long", "silent", "not finite", "path refused"."""
     message: _builtins.str
     def __init__(
         self,
@@ -224,16 +269,82 @@ Global___TranscribeResponse: _TypeAlias = TranscribeResponse  # noqa: Y015
 class GetStatisticsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Empty: the models that are loaded, the last used first, then those that could not be loaded."""
+    version: _builtins.int
+    """0: every version of `model` that is loaded, was loaded before, or could not be."""
     def __init__(
         self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatisticsRequest: _TypeAlias = GetStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class ServingPlan(_message.Message):
+    """How a model's batches are computed on this machine: what a calibration chose, or a setting."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
+    THREADS_FIELD_NUMBER: _builtins.int
+    BATCH_SECONDS_FIELD_NUMBER: _builtins.int
+    BATCH_ROWS_FIELD_NUMBER: _builtins.int
+    CONCURRENT_SECONDS_FIELD_NUMBER: _builtins.int
+    AUDIO_RATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    device: _builtins.str
+    """"cpu" or "cuda"."""
+    engine: _builtins.str
+    """"onnxruntime" or "openvino"."""
+    precision: _builtins.str
+    """"fp32", "bf16" or "int8"."""
+    workers: _builtins.int
+    """Batches computed at once."""
+    threads: _builtins.int
+    """CPU threads of each."""
+    batch_seconds: _builtins.float
+    """Rows × longest row, in seconds of audio, that a batch may have."""
+    batch_rows: _builtins.int
+    concurrent_seconds: _builtins.float
+    """Padded seconds of all batches that are computed at one time."""
+    audio_rate: _builtins.float
+    """Seconds of audio a second, all workers together, as calibrated; 0: not measured."""
+    reason: _builtins.str
+    """What was measured and why this was chosen, in a sentence or a few."""
+    def __init__(
+        self,
+        *,
+        device: _builtins.str = ...,
+        engine: _builtins.str = ...,
+        precision: _builtins.str = ...,
+        workers: _builtins.int = ...,
+        threads: _builtins.int = ...,
+        batch_seconds: _builtins.float = ...,
+        batch_rows: _builtins.int = ...,
+        concurrent_seconds: _builtins.float = ...,
+        audio_rate: _builtins.float = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_rate", b"audio_rate", "batch_rows", b"batch_rows", "batch_seconds", b"batch_seconds", "concurrent_seconds", b"concurrent_seconds", "device", b"device", "engine", b"engine", "precision", b"precision", "reason", b"reason", "threads", b"threads", "workers", b"workers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServingPlan: _TypeAlias = ServingPlan  # noqa: Y015
 
 @_typing.final
 class ModelStatistics(_message.Message):
@@ -241,37 +352,72 @@ class ModelStatistics(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     CLIPS_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
     BATCHES_FIELD_NUMBER: _builtins.int
     AUDIO_SECONDS_FIELD_NUMBER: _builtins.int
     PADDED_SECONDS_FIELD_NUMBER: _builtins.int
     COMPUTE_SECONDS_FIELD_NUMBER: _builtins.int
+    QUEUE_SECONDS_FIELD_NUMBER: _builtins.int
+    WAITING_SECONDS_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
+    state: Global___ServingState.ValueType
+    problem: _builtins.str
     clips: _builtins.int
+    """Answered with a transcript, and with a failure."""
     failures: _builtins.int
+    rejected: _builtins.int
+    """Refused at the door, given up by the caller, and not answered by their deadline."""
+    cancelled: _builtins.int
+    late: _builtins.int
     batches: _builtins.int
     audio_seconds: _builtins.float
     padded_seconds: _builtins.float
     compute_seconds: _builtins.float
+    """Summed over the workers."""
+    queue_seconds: _builtins.float
+    """Summed over what was computed: from its arrival to the begin of its batch."""
+    waiting_seconds: _builtins.float
+    """Seconds of audio that wait now."""
+    memory_bytes: _builtins.int
+    @_builtins.property
+    def plan(self) -> Global___ServingPlan: ...
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         version: _builtins.int = ...,
+        state: Global___ServingState.ValueType = ...,
+        problem: _builtins.str = ...,
+        plan: Global___ServingPlan | None = ...,
         clips: _builtins.int = ...,
         failures: _builtins.int = ...,
+        rejected: _builtins.int = ...,
+        cancelled: _builtins.int = ...,
+        late: _builtins.int = ...,
         batches: _builtins.int = ...,
         audio_seconds: _builtins.float = ...,
         padded_seconds: _builtins.float = ...,
         compute_seconds: _builtins.float = ...,
+        queue_seconds: _builtins.float = ...,
+        waiting_seconds: _builtins.float = ...,
+        memory_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_plan", b"_plan", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_seconds", b"audio_seconds", "batches", b"batches", "clips", b"clips", "compute_seconds", b"compute_seconds", "failures", b"failures", "model", b"model", "padded_seconds", b"padded_seconds", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_plan", b"_plan", "audio_seconds", b"audio_seconds", "batches", b"batches", "cancelled", b"cancelled", "clips", b"clips", "compute_seconds", b"compute_seconds", "failures", b"failures", "late", b"late", "memory_bytes", b"memory_bytes", "model", b"model", "padded_seconds", b"padded_seconds", "plan", b"plan", "problem", b"problem", "queue_seconds", b"queue_seconds", "rejected", b"rejected", "state", b"state", "version", b"version", "waiting_seconds", b"waiting_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__plan: _TypeAlias = _typing.Literal["plan"]  # noqa: Y015
+    _WhichOneofArgType__plan: _TypeAlias = _typing.Literal["_plan", b"_plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__plan) -> _WhichOneofReturnType__plan | None: ...
 
 Global___ModelStatistics: _TypeAlias = ModelStatistics  # noqa: Y015
 
@@ -294,3 +440,54 @@ class Statistics(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Statistics: _TypeAlias = Statistics  # noqa: Y015
+
+@_typing.final
+class ExportModelRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    version: _builtins.int
+    path: _builtins.str
+    """Folder of the repository, relative to the workspace root; made where there is none. The model becomes a
+    folder in it, and must not be there yet.
+    """
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.int = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "path", b"path", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportModelRequest: _TypeAlias = ExportModelRequest  # noqa: Y015
+
+@_typing.final
+class ExportedModel(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Of the model in the repository, relative to the workspace root."""
+    bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedModel: _TypeAlias = ExportedModel  # noqa: Y015

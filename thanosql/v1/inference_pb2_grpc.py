@@ -44,6 +44,11 @@ class InferenceServiceStub:
                 request_serializer=thanosql_dot_v1_dot_inference__pb2.GetStatisticsRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_inference__pb2.Statistics.FromString,
                 _registered_method=True)
+        self.ExportModel = channel.unary_unary(
+                '/thanosql.v1.InferenceService/ExportModel',
+                request_serializer=thanosql_dot_v1_dot_inference__pb2.ExportModelRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_inference__pb2.ExportedModel.FromString,
+                _registered_method=True)
 
 
 class InferenceServiceServicer:
@@ -59,7 +64,14 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatistics(self, request, context):
-        """Models that are loaded, and what they have done.
+        """How models are served, and what they have done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportModel(self, request, context):
+        """Writes a version as a model repository for Triton under the workspace root.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +89,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.GetStatistics,
                     request_deserializer=thanosql_dot_v1_dot_inference__pb2.GetStatisticsRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_inference__pb2.Statistics.SerializeToString,
+            ),
+            'ExportModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportModel,
+                    request_deserializer=thanosql_dot_v1_dot_inference__pb2.ExportModelRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_inference__pb2.ExportedModel.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -133,6 +150,33 @@ class InferenceService:
             '/thanosql.v1.InferenceService/GetStatistics',
             thanosql_dot_v1_dot_inference__pb2.GetStatisticsRequest.SerializeToString,
             thanosql_dot_v1_dot_inference__pb2.Statistics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.InferenceService/ExportModel',
+            thanosql_dot_v1_dot_inference__pb2.ExportModelRequest.SerializeToString,
+            thanosql_dot_v1_dot_inference__pb2.ExportedModel.FromString,
             options,
             channel_credentials,
             insecure,

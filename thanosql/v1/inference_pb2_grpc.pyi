@@ -37,7 +37,9 @@ class InferenceServiceStub:
     that is ahead of it is held back by flow control.
     """
     GetStatistics: _grpc.UnaryUnaryMultiCallable[_inference_pb2.GetStatisticsRequest, _inference_pb2.Statistics]
-    """Models that are loaded, and what they have done."""
+    """How models are served, and what they have done."""
+    ExportModel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ExportModelRequest, _inference_pb2.ExportedModel]
+    """Writes a version as a model repository for Triton under the workspace root."""
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
@@ -48,7 +50,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     that is ahead of it is held back by flow control.
     """
     GetStatistics: _aio.UnaryUnaryMultiCallable[_inference_pb2.GetStatisticsRequest, _inference_pb2.Statistics]  # type: ignore[assignment]
-    """Models that are loaded, and what they have done."""
+    """How models are served, and what they have done."""
+    ExportModel: _aio.UnaryUnaryMultiCallable[_inference_pb2.ExportModelRequest, _inference_pb2.ExportedModel]  # type: ignore[assignment]
+    """Writes a version as a model repository for Triton under the workspace root."""
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -68,6 +72,14 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_pb2.GetStatisticsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.Statistics, _abc.Awaitable[_inference_pb2.Statistics]]:
-        """Models that are loaded, and what they have done."""
+        """How models are served, and what they have done."""
+
+    @_abc_1.abstractmethod
+    def ExportModel(
+        self,
+        request: _inference_pb2.ExportModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.ExportedModel, _abc.Awaitable[_inference_pb2.ExportedModel]]:
+        """Writes a version as a model repository for Triton under the workspace root."""
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
