@@ -1,30 +1,24 @@
-"""Runs one exported graph with ONNX Runtime, on the CPU or a CUDA device."""
+"""What computes batches: the protocol, what can be chosen, and where it can run."""
 
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference_service.decode import FrameScores
-from thanosql.errors import DataError, InvalidOption
-from thanosql.modelstore import DESCRIPTION, GRAPH, ModelDescription
-
-log = logging.getLogger(__name__)
+from thanosql.errors import InvalidOption
+from thanosql.modelstore import GRAPH, ModelDescription
 
 Samples = NDArray[np.float32]
-
-INPUTS = ("waveform", "lengths")
-OUTPUTS = ("tokens", "scores", "frames")
-"""What is fetched. The log-probabilities, some thirty times as large, stay where they are."""
 
 
 class Termination:
@@ -91,75 +85,65 @@ class Engine(Protocol):
         """Frees the weights; no batch is running any more."""
 
 
-class OnnxEngine:
-    """One session, whose weights all threads share.
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """How one version of a model is computed: what `open_engine` opens."""
+
+    device: str = "cpu"
+    """ "cpu" or "cuda"."""
+    engine: str = "onnxruntime"
+    """ "onnxruntime" or "openvino"."""
+    precision: str = "fp32"
+    """ "fp32", "bf16" or "int8"."""
+    workers: int = 1
+    """Threads that call `run` at once."""
+    threads: int = 1
+    """CPU threads of each run."""
+    cache: Path | None = None
+    """Where files made from the model are kept if its own folder cannot be written."""
+
+    @property
+    def max_rows(self) -> int:
+        """The most rows that a batch may have; 0: any number.
+
+        Dynamic quantisation takes one scale over the whole batch, so in int8 rows would change one another.
+        """
+        return 1 if self.precision == "int8" else 0
+
+
+def open_engine(folder: Path, description: ModelDescription, choice: EngineChoice) -> Engine:
+    """Loads a version of a model, which takes seconds.
 
     Args:
         folder: The version's folder in the model store.
         description: What its `model.json` says.
-        device: "cpu" or "cuda".
-        threads: CPU threads of each run.
+        choice: One that `candidates` gives.
 
     Raises:
         DataError: the graph is damaged, or is not of the store's contract.
     """
+    from inference_service.onnx_engine import OnnxEngine
 
-    def __init__(self, folder: Path, description: ModelDescription, *, device: str, threads: int) -> None:
-        import onnxruntime
+    return OnnxEngine(folder / GRAPH, description, device=choice.device, threads=choice.threads)
 
-        file = folder / GRAPH
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # A pattern is kept for each shape of input, and nearly every batch has its own.
-        options.enable_mem_pattern = False
-        options.log_severity_level = 3
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=_providers(device))
-        except Exception as error:  # ONNX Runtime's exceptions have no common type of their own
-            raise DataError(
-                f"version {description.version} of model {description.name!r} cannot be loaded: {GRAPH} is "
-                "missing or damaged",
-                hint=f"Build or delete the model. ONNX Runtime says: {_first_line(error)}",
-            ) from error
-        inputs = {each.name for each in self._session.get_inputs()}
-        outputs = {each.name for each in self._session.get_outputs()}
-        if inputs != set(INPUTS) or not outputs.issuperset(OUTPUTS):
-            raise DataError(
-                f"version {description.version} of model {description.name!r} has another graph than {DESCRIPTION} "
-                f"promises: inputs {sorted(inputs)}, outputs {sorted(outputs)}",
-                hint="Was the file replaced by hand? Build the model again.",
-            )
-        self._free_memory = onnxruntime.RunOptions()
-        self._free_memory.add_run_config_entry("memory.enable_memory_arena_shrinkage", _arena(device))
-        if device == "cuda" and "CUDAExecutionProvider" not in self._session.get_providers():
-            log.warning("CUDA cannot be used (see above): model %s runs on the CPU", description.name)
 
-    def run(
-        self,
-        rows: Sequence[Samples],
-        *,
-        log_probs: bool = False,  # noqa: ARG002
-        free_memory: bool = False,
-        termination: Termination | None = None,  # noqa: ARG002
-    ) -> list[FrameScores]:
-        """See `Engine`."""
-        lengths = np.array([len(row) for row in rows], np.int64)
-        waveform = np.zeros((len(rows), int(lengths.max())), np.float32)
-        for target, row in zip(waveform, rows, strict=True):
-            target[: len(row)] = row
-        tokens, scores, frames = self._session.run(
-            OUTPUTS, {"waveform": waveform, "lengths": lengths}, self._free_memory if free_memory else None
-        )
-        # Copies, so that one long-lived row does not keep the whole batch.
-        return [
-            FrameScores(tokens[row, :count].copy(), scores[row, :count].copy())
-            for row, count in enumerate(frames.tolist())
-        ]
+def candidates(device: str, engine: str = "auto", precision: str = "fp32") -> tuple[tuple[str, str], ...]:
+    """What can be opened here of what is asked for: pairs of engine and precision, the preferred one first.
 
-    def close(self) -> None:
-        """See `Engine`."""
-        self._session = None
+    Args:
+        device: "cpu" or "cuda".
+        engine: "onnxruntime", "openvino", or "auto" for all of them.
+        precision: "fp32", "bf16", "int8", or "auto" for all of them.
+
+    Raises:
+        InvalidOption: there is none; the message says what there is.
+    """
+    here = (("onnxruntime", "fp32"),)
+    chosen = tuple(pair for pair in here if engine in ("auto", pair[0]) and precision in ("auto", pair[1]))
+    if not chosen:
+        there = ", ".join(f"{name} with {bits}" for name, bits in here)
+        raise InvalidOption(f"{engine} with {precision} cannot be had on {device}", hint=f"Here is: {there}.")
+    return chosen
 
 
 def choose_device(asked: str) -> str:
@@ -201,19 +185,3 @@ def _count_cuda_devices() -> int:
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
         return 0
     return count.value
-
-
-def _providers(device: str) -> list[Any]:
-    cpu = "CPUExecutionProvider"
-    if device == "cpu":
-        return [cpu]
-    # EXHAUSTIVE, the default, tunes the convolutions again for each new shape.
-    return [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"}), cpu]
-
-
-def _arena(device: str) -> str:
-    return "cpu:0" if device == "cpu" else "cpu:0;gpu:0"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

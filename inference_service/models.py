@@ -12,7 +12,7 @@ from pathlib import Path
 
 from inference_service.batcher import Batcher
 from inference_service.config import InferenceConfig
-from inference_service.engine import OnnxEngine, choose_device, count_cores
+from inference_service.engine import EngineChoice, choose_device, count_cores, open_engine
 from inference_service.plan import make_plan
 from thanosql.errors import NotFound, Unavailable, UnknownModel
 from thanosql.modelstore import GRAPH, ModelDescription, read_description, version_folder
@@ -138,7 +138,8 @@ class Models:
         except NotFound as error:
             raise _unknown(name, version) from error
         plan = make_plan(self._config, device=self._device, cores=count_cores())
-        engine = OnnxEngine(folder, description, device=plan.device, threads=plan.threads)
+        choice = EngineChoice(device=plan.device, workers=plan.workers, threads=plan.threads)
+        engine = open_engine(folder, description, choice)
         batcher = Batcher(
             engine,
             sample_rate=description.sample_rate,

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference_service.engine import OnnxEngine, choose_device, count_cores
+from inference_service.engine import Engine, EngineChoice, choose_device, count_cores, open_engine
 from thanosql.audio import read_audio
 from thanosql.errors import DataError, InvalidOption
 from thanosql.modelstore import GRAPH, read_description
 
 
-def open_engine(store: Path, name: str) -> OnnxEngine:
+def open_model(store: Path, name: str, choice: EngineChoice = EngineChoice()) -> Engine:  # noqa: B008
     folder = store / name / "1"
-    return OnnxEngine(folder, read_description(folder), device="cpu", threads=1)
+    return open_engine(folder, read_description(folder), choice)
 
 
 @pytest.mark.parametrize("name", ["tiny", "grouped"])
@@ -23,7 +23,7 @@ def test_a_clip_gives_the_same_alone_and_in_any_company(name: str, store: Path, 
     folder = checkout / "tutorial_data" / "librispeech_data"
     clips = [read_audio(folder / f"{number:03d}.flac") for number in (0, 7, 3)]
     clips += [clips[0][:1600], np.concatenate(clips[:2])]
-    engine = open_engine(store, name)
+    engine = open_model(store, name)
     together = engine.run(clips)
     for clip, in_company in zip(clips, together, strict=True):
         (alone,) = engine.run([clip])
@@ -34,7 +34,7 @@ def test_a_clip_gives_the_same_alone_and_in_any_company(name: str, store: Path, 
 
 def test_giving_memory_back_changes_nothing(store: Path, checkout: Path) -> None:
     clip = read_audio(checkout / "tutorial_data" / "librispeech_data" / "000.flac")
-    engine = open_engine(store, "tiny")
+    engine = open_model(store, "tiny")
     np.testing.assert_array_equal(engine.run([clip], free_memory=True)[0].scores, engine.run([clip])[0].scores)
 
 
@@ -46,7 +46,7 @@ def test_a_damaged_graph_is_named(damage: str, own_store: Path) -> None:
     else:
         file.write_bytes(file.read_bytes()[:1000] if damage == "cut" else b"noise" * 500)
     with pytest.raises(DataError, match="version 1 of model 'tiny' cannot be loaded"):
-        open_engine(own_store, "tiny")
+        open_model(own_store, "tiny")
 
 
 def test_a_graph_of_another_kind_is_named(own_store: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_graph_of_another_kind_is_named(own_store: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     save(model, own_store / "tiny" / "1" / GRAPH)
     with pytest.raises(DataError, match=r"inputs \['waveform'\], outputs \['logits'\]"):
-        open_engine(own_store, "tiny")
+        open_model(own_store, "tiny")
 
 
 def test_an_unknown_device_is_refused() -> None:
