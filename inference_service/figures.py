@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -66,14 +67,29 @@ class BatchReport:
     closed: Closed
 
 
+INFINITY = float("inf")
+ANSWER_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, INFINITY)
+"""Seconds from arrival to answer: a request is counted under the first bound that it does not pass."""
+ROW_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, INFINITY)
+"""Rows of a batch."""
+PADDED_BOUNDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 240.0, INFINITY)
+"""Padded seconds of a batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The sums since the service started."""
 
     requests: Counter[tuple[Outcome, Priority, str]] = field(default_factory=Counter)
     """By outcome, class and reason."""
-    request_seconds: float = 0.0
-    """From arrival to answer, of the requests that succeeded."""
+    answer_seconds: dict[Priority, float] = field(default_factory=lambda: dict.fromkeys(Priority, 0.0))
+    """From arrival to answer, of the requests that succeeded, by class."""
+    answered_within: Counter[tuple[Priority, float]] = field(default_factory=Counter)
+    """The requests that succeeded, by class and bound of `ANSWER_BOUNDS`."""
+    batch_rows: Counter[float] = field(default_factory=Counter)
+    """Batches by bound of `ROW_BOUNDS`."""
+    batch_padded: Counter[float] = field(default_factory=Counter)
+    """Batches by bound of `PADDED_BOUNDS`."""
     batches: int = 0
     rows: int = 0
     audio_seconds: float = 0.0
@@ -84,6 +100,11 @@ class Figures:
     """Of the rows: each counts its whole batch."""
     queue_seconds: float = 0.0
     closed: Counter[Closed] = field(default_factory=Counter)
+
+    @property
+    def request_seconds(self) -> float:
+        """From arrival to answer, of all requests that succeeded."""
+        return sum(self.answer_seconds.values())
 
     def count(self, *outcomes: Outcome) -> int:
         """Requests that ended so."""
@@ -100,15 +121,19 @@ class ModelFigures:
     def record_request(self, report: RequestReport) -> None:
         """A request has ended."""
         with self._lock:
-            self._sums.requests[report.outcome, report.priority, report.reason] += 1
+            sums = self._sums
+            sums.requests[report.outcome, report.priority, report.reason] += 1
             if report.outcome is Outcome.SUCCESS:
-                self._sums = replace(self._sums, request_seconds=self._sums.request_seconds + report.seconds)
+                sums.answer_seconds[report.priority] += report.seconds
+                sums.answered_within[report.priority, _bound(ANSWER_BOUNDS, report.seconds)] += 1
 
     def record_batch(self, report: BatchReport) -> None:
         """A batch was computed."""
         with self._lock:
             sums = self._sums
             sums.closed[report.closed] += 1
+            sums.batch_rows[_bound(ROW_BOUNDS, len(report.rows))] += 1
+            sums.batch_padded[_bound(PADDED_BOUNDS, report.padded_seconds)] += 1
             self._sums = replace(
                 sums,
                 batches=sums.batches + 1,
@@ -124,4 +149,17 @@ class ModelFigures:
     def sums(self) -> Figures:
         """What was done so far; it does not change any more."""
         with self._lock:
-            return replace(self._sums, requests=self._sums.requests.copy(), closed=self._sums.closed.copy())
+            sums = self._sums
+            return replace(
+                sums,
+                requests=sums.requests.copy(),
+                answer_seconds=sums.answer_seconds.copy(),
+                answered_within=sums.answered_within.copy(),
+                batch_rows=sums.batch_rows.copy(),
+                batch_padded=sums.batch_padded.copy(),
+                closed=sums.closed.copy(),
+            )
+
+
+def _bound(bounds: tuple[float, ...], value: float) -> float:
+    return bounds[bisect_left(bounds, value)]
