@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from inference_service.batcher import Batcher
 from inference_service.config import InferenceConfig
 from inference_service.engine import EngineChoice, choose_device, count_cores, open_engine
-from inference_service.plan import make_plan
+from inference_service.figures import ModelFigures, Outcome, RequestReport
+from inference_service.plan import make_limits, make_plan
 from thanosql.errors import NotFound, Unavailable, UnknownModel
 from thanosql.modelstore import GRAPH, ModelDescription, read_description, version_folder
-from thanosql.types import ModelStatistics
+from thanosql.types import ModelStatistics, Priority, ServingPlan
 
 log = logging.getLogger(__name__)
 
@@ -27,35 +30,39 @@ class LoadedModel:
 
     description: ModelDescription
     batcher: Batcher
+    figures: ModelFigures
+    plan: ServingPlan
     files: tuple[int, ...]
     """Which files it was loaded from: a model that is deleted and made anew may have the same name and version."""
-    clips: int = 0
-    failures: int = 0
     users: int = 0
-    """Streams that use it."""
+    """Streams and calls that use it."""
     used: int = 0
     """Counts up with each use of any model; the least was used longest ago."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, *, failed: bool) -> None:
         """A clip was answered."""
-        with self.lock:
-            self.clips += 1
-            self.failures += failed
+        outcome = Outcome.FAILED if failed else Outcome.SUCCESS
+        self.figures.record_request(RequestReport(outcome, Priority.BULK, 0.0))
 
     @property
     def statistics(self) -> ModelStatistics:
-        """What was done since the model was loaded."""
-        figures = self.batcher.figures
+        """What was done since the service started."""
+        sums, batches = self.figures.sums, self.batcher.figures
         return ModelStatistics(
             model=self.description.name,
             version=self.description.version,
-            clips=self.clips,
-            failures=self.failures,
-            batches=figures.batches,
-            audio_seconds=figures.audio_seconds,
-            padded_seconds=figures.padded_seconds,
-            compute_seconds=figures.compute_seconds,
+            plan=self.plan,
+            clips=sums.count(Outcome.SUCCESS),
+            failures=sums.count(Outcome.FAILED),
+            rejected=sums.count(Outcome.REJECTED),
+            cancelled=sums.count(Outcome.CANCELLED),
+            late=sums.count(Outcome.LATE),
+            batches=batches.batches,
+            audio_seconds=batches.audio_seconds,
+            padded_seconds=batches.padded_seconds,
+            compute_seconds=batches.compute_seconds,
+            queue_seconds=sums.queue_seconds,
+            waiting_seconds=self.batcher.waiting_seconds,
         )
 
 
@@ -70,6 +77,7 @@ class Models:
         self._config, self._clock = config, clock
         self._device = choose_device(config.device)
         self._loaded: dict[tuple[str, int], LoadedModel] = {}
+        self._figures: dict[tuple[str, int], ModelFigures] = {}
         self._loading: dict[tuple[str, int], threading.Lock] = {}
         self._lock = threading.Lock()
         self._uses = itertools.count(1)
@@ -78,10 +86,15 @@ class Models:
     def enter(self, name: str, version: int) -> LoadedModel:
         """The model, loaded where it is not yet (which takes seconds); it stays until `leave`.
 
+        Args:
+            name: Of the model.
+            version: 0: the newest that can be served.
+
         Raises:
             UnknownModel: the store has no such version.
             DataError: its files are damaged.
         """
+        version = version or _newest(self._config.models, name)
         key = (name, version)
         files = _identify(self._config.models, name, version)
         with self._lock:
@@ -114,11 +127,30 @@ class Models:
             model.batcher.close()
         self._evict()
 
-    def statistics(self) -> tuple[ModelStatistics, ...]:
-        """Of the models that are loaded, the last used first."""
+    @asynccontextmanager
+    async def use(self, name: str, version: int) -> AsyncIterator[LoadedModel]:
+        """`enter` and `leave` around a block, for callers on an event loop, which loading does not hold up."""
+        entering = asyncio.ensure_future(asyncio.to_thread(self.enter, name, version))
+        try:
+            model = await asyncio.shield(entering)
+        except asyncio.CancelledError:
+            # A thread cannot be cancelled: what it brings is given back at once.
+            entering.add_done_callback(self._give_back)
+            raise
+        try:
+            yield model
+        finally:
+            self.leave(model)
+
+    def _give_back(self, entered: asyncio.Future[LoadedModel]) -> None:
+        if not entered.cancelled() and entered.exception() is None:
+            self.leave(entered.result())
+
+    def statistics(self, name: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:
+        """Of the models that are loaded, the last used first: of all, of `name`, or of one `version` of it."""
         with self._lock:
-            loaded = sorted(self._loaded.values(), key=lambda model: -model.used)
-        return tuple(model.statistics for model in loaded)
+            loaded = sorted(self._loaded.items(), key=lambda each: -each[1].used)
+        return tuple(model.statistics for key, model in loaded if name in ("", key[0]) and version in (0, key[1]))
 
     def close(self) -> None:
         """Frees every model; streams that still wait for one fail with `Unavailable`."""
@@ -138,12 +170,14 @@ class Models:
         except NotFound as error:
             raise _unknown(name, version) from error
         plan = make_plan(self._config, device=self._device, cores=count_cores())
+        with self._lock:
+            figures = self._figures.setdefault((name, version), ModelFigures())
         choice = EngineChoice(device=plan.device, workers=plan.workers, threads=plan.threads)
         engine = open_engine(folder, description, choice)
         batcher = Batcher(
             engine,
             sample_rate=description.sample_rate,
-            limits=plan.limits,
+            limits=make_limits(plan),
             workers=plan.workers,
             clock=self._clock,
             name=f"batch-{name}-{version}",
@@ -151,9 +185,9 @@ class Models:
         log.info(
             "loaded version %d of model %s in %.1f s: %s, %d × %d threads, batches up to %g padded seconds and %d rows",
             *(version, name, self._clock() - begin, plan.device, plan.workers, plan.threads),
-            *(plan.limits.seconds, plan.limits.rows),
+            *(plan.batch_seconds, plan.batch_rows),
         )
-        return LoadedModel(description, batcher, files)
+        return LoadedModel(description, batcher, figures, plan, files)
 
     def _evict(self) -> None:
         """Frees what was used longest ago and is not in use, above the number of models that are kept."""
@@ -179,6 +213,21 @@ def _identify(store: Path, name: str, version: int) -> tuple[int, ...]:
     except (OSError, ValueError) as error:
         raise _unknown(name, version) from error
     return (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _newest(store: Path, name: str) -> int:
+    """The highest version of a model in the store.
+
+    Raises:
+        UnknownModel: there is none.
+    """
+    try:
+        versions = [int(each.name) for each in (store / name).iterdir() if each.name.isdecimal()]
+    except (OSError, ValueError) as error:
+        raise _unknown(name, 0) from error
+    if not versions or Path(name).name != name:
+        raise _unknown(name, 0)
+    return max(versions)
 
 
 def _unknown(name: str, version: int) -> UnknownModel:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from inference_service.batching import Limits
 from inference_service.config import InferenceConfig
+from thanosql.types import ServingPlan
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a model's batches are computed."""
-
-    device: str
-    """ "cpu" or "cuda"."""
-    limits: Limits
-    workers: int
-    """Batches computed at once."""
-    threads: int
-    """CPU threads of each worker."""
-
-
-def make_plan(config: InferenceConfig, *, device: str, cores: int) -> Plan:
+def make_plan(config: InferenceConfig, *, device: str, cores: int) -> ServingPlan:
     """What `config` asks for, and the defaults of the device where it leaves the choice.
 
     On a CPU batching buys nothing (wav2vec2-base, two Zen 4 cores, CPU seconds per second of audio: 0.165 as two
@@ -37,9 +23,18 @@ def make_plan(config: InferenceConfig, *, device: str, cores: int) -> Plan:
     else:
         workers = config.workers or 2
         rows, seconds, concurrent = 64, 60.0, 60.0 * workers
-    limits = Limits(
-        seconds=config.batch_seconds or seconds,
-        rows=config.batch_rows or rows,
+    return ServingPlan(
+        device=device,
+        engine="onnxruntime",
+        precision="fp32",
+        workers=workers,
+        threads=config.threads or max(1, cores // workers),
+        batch_seconds=config.batch_seconds or seconds,
+        batch_rows=config.batch_rows or rows,
         concurrent_seconds=config.concurrent_seconds or max(concurrent, config.batch_seconds),
     )
-    return Plan(device, limits, workers, config.threads or max(1, cores // workers))
+
+
+def make_limits(plan: ServingPlan) -> Limits:
+    """What the batching rule needs of a plan."""
+    return Limits(seconds=plan.batch_seconds, rows=plan.batch_rows, concurrent_seconds=plan.concurrent_seconds)

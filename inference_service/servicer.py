@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,7 +39,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> AsyncIterator[inference_pb2.TranscribeResponse]:
         """Answers clips as they are done."""
         start = await _read_start(request_iterator)
-        async with self._use(start.model, start.version) as model:
+        async with self._models.use(start.model, start.version) as model:
             stream = ClipStream(
                 model,
                 self._admissions.setdefault(model, Admission(self._config.queue_seconds)),
@@ -61,11 +59,11 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
 
     async def GetStatistics(  # noqa: N802
         self,
-        request: inference_pb2.GetStatisticsRequest,  # noqa: ARG002
+        request: inference_pb2.GetStatisticsRequest,
         context: Any,  # noqa: ARG002
     ) -> inference_pb2.Statistics:
         """What the loaded models have done."""
-        figures = self._models.statistics()
+        figures = self._models.statistics(request.model, request.version)
         return inference_pb2.Statistics(models=[to_message(each, inference_pb2.ModelStatistics) for each in figures])
 
     async def ExportModel(  # noqa: N802
@@ -75,25 +73,6 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     ) -> inference_pb2.ExportedModel:
         """Writes a model repository for Triton."""
         raise NotSupported(f"the model {request.model!r} cannot be exported yet")
-
-    @asynccontextmanager
-    async def _use(self, name: str, version: int) -> AsyncIterator[LoadedModel]:
-        """The model, for as long as the block lasts; loaded in a thread."""
-        entering = asyncio.ensure_future(asyncio.to_thread(self._models.enter, name, version))
-        try:
-            model = await asyncio.shield(entering)
-        except asyncio.CancelledError:
-            # A thread cannot be cancelled: what it brings is given back at once.
-            entering.add_done_callback(self._give_back)
-            raise
-        try:
-            yield model
-        finally:
-            self._models.leave(model)
-
-    def _give_back(self, entered: asyncio.Future[LoadedModel]) -> None:
-        if not entered.cancelled() and entered.exception() is None:
-            self._models.leave(entered.result())
 
 
 async def _read_start(requests: Requests) -> TranscribeStart:

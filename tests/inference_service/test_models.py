@@ -55,7 +55,7 @@ def test_a_model_is_loaded_once_however_many_ask_at_once(three: InferenceConfig)
     models.close()
 
 
-@pytest.mark.parametrize(("name", "version"), [("none", 1), ("tiny", 2), ("tiny", 0), ("../models/tiny", 1), ("", 1)])
+@pytest.mark.parametrize(("name", "version"), [("none", 1), ("tiny", 2), ("none", 0), ("../models/tiny", 1), ("", 1)])
 def test_an_unknown_model_is_named(name: str, version: int, store: Path) -> None:
     models = Models(InferenceConfig(state=store.parent, device="cpu"))
     with pytest.raises(UnknownModel, match=f"no version {version} of a model '{name}'"):
@@ -95,3 +95,11 @@ def test_a_closed_store_loads_nothing(store: Path) -> None:
     models.close()
     with pytest.raises(Unavailable):
         models.enter("tiny", 1)
+
+
+def test_a_request_without_a_version_gets_the_newest(own_store: Path) -> None:
+    folder = Path(shutil.copytree(own_store / "tiny" / "1", own_store / "tiny" / "2"))
+    write_description(folder, replace(read_description(folder), version=2))
+    models = Models(InferenceConfig(state=own_store.parent, device="cpu"))
+    assert models.enter("tiny", 0).description.version == 2
+    models.close()
