@@ -128,7 +128,14 @@ def _predict(statement: s.Predict, snapshot: Snapshot, source: Source) -> tuple[
         cache=statement.cache,
         batch_size=statement.batch_size,
     )
-    return (p.ExportModel(statement.model, model.class_name), transcribe) if pending else (transcribe,)
+    return (p.MakeReady(statement.model, model.class_name), transcribe) if pending else (transcribe,)
+
+
+def _export_model(statement: s.ExportModel, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:
+    model = _find_model(statement.model, snapshot, source)
+    pending = model.state is ModelState.PENDING
+    write = p.WriteRepository(statement.model, 0 if pending else model.version, statement.path)
+    return (p.MakeReady(statement.model, model.class_name), write) if pending else (write,)
 
 
 def _build_model(statement: s.BuildModel, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:
@@ -206,6 +213,7 @@ _ANALYSES: dict[type[s.Statement], Callable[[Any, Snapshot, Source], tuple[p.Ste
     s.PrintAudio: _print_audio,
     s.Predict: _predict,
     s.BuildModel: _build_model,
+    s.ExportModel: _export_model,
     s.ListTables: lambda *_: (p.ShowTables(),),
     s.ListModels: lambda *_: (p.ShowModels(),),
     s.ListBaseModels: lambda *_: (p.ShowBaseModels(),),

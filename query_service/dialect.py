@@ -90,6 +90,13 @@ def _read_predict(r: Reader) -> Statement:
     return r.end(s.Predict, model=model, query=r.read_query(), **values)
 
 
+def _read_export(r: Reader) -> Statement:
+    r.begin(s.ExportModel, "EXPORT", "MODEL")
+    model = r.read_name("the name of a model")
+    r.expect_word("TO")
+    return r.end(s.ExportModel, model=model, path=r.read_path())
+
+
 def _read_list(r: Reader) -> Statement:
     r.begin(s.ListTables, "LIST")
     kinds = {"TABLE": s.ListTables, "TABLES": s.ListTables, "MODEL": s.ListModels, "MODELS": s.ListModels}
@@ -132,6 +139,7 @@ _READERS: dict[str, Callable[[Reader], Statement]] = {
     "PRINT": _read_print,
     "BUILD": _read_build,
     "PREDICT": _read_predict,
+    "EXPORT": _read_export,
     "LIST": _read_list,
     "DESCRIBE": _read_describe,
     "DELETE": _read_delete,

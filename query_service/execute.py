@@ -17,14 +17,14 @@ from query_service.clips import play
 from query_service.config import QueryConfig
 from query_service.dialect import parse
 from query_service.event_log import Payload
-from query_service.jobs import export_model
+from query_service.jobs import make_ready
 from query_service.listings import base_model_rows, column_rows, model_rows, property_rows, table_rows
 from query_service.predict import transcribe
 from query_service.progress import Pacer
 from query_service.services import Services
 from query_service.source import Source
 from query_service.work import Outcome, Steps, Work
-from thanosql.errors import InternalError
+from thanosql.errors import DataError, InternalError, NameTaken, PathRefused
 from thanosql.types import CopyTableResult, Notice, Rows, StatementDone, StatementStarted, Table
 
 SUCCESS = "Success"
@@ -59,7 +59,7 @@ def run_script(
             yield from plan.notices
             outcome = Outcome()
             for step in plan.steps:
-                if isinstance(step, p.Transcribe) and outcome.version:  # by the version that was just exported
+                if isinstance(step, p.Transcribe | p.WriteRepository) and outcome.version:  # just made ready
                     step = replace(step, version=outcome.version)
                 outcome = yield from _STEPS[type(step)](step, work)
             yield StatementDone(index, outcome.rows, clock() - started, outcome.message)
@@ -96,6 +96,15 @@ def _remove_model(step: p.RemoveModel, work: Work) -> Steps:
     return Outcome(message=SUCCESS)
 
 
+def _write_repository(step: p.WriteRepository, work: Work) -> Steps:
+    try:
+        exported = work.services.inference.export_model(step.model.text, step.version, step.path.text)
+    except (NameTaken, PathRefused, DataError) as error:
+        raise work.source.placed(error, step.path.at) from error
+    yield Notice(f"{exported.path}/README.md says how Triton serves it.")
+    return Outcome(message=f"{SUCCESS}: {exported.path}, {exported.bytes} bytes")
+
+
 def _show(rows: Rows) -> Steps:
     yield rows
     return Outcome(count_rows(rows))
@@ -121,7 +130,8 @@ _STEPS: dict[type[Any], Callable[[Any, Work], Steps]] = {
     p.ShowTable: _show_table,
     p.ShowModel: _show_model,
     p.PlayAudio: play,
-    p.ExportModel: export_model,
+    p.MakeReady: make_ready,
+    p.WriteRepository: _write_repository,
     p.Transcribe: transcribe,
     p.TrainModel: train,
 }

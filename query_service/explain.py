@@ -19,7 +19,8 @@ _TITLES: dict[type[Any], str] = {
     p.ShowTable: "show table",
     p.ShowModel: "show model",
     p.PlayAudio: "play audio",
-    p.ExportModel: "export model",
+    p.MakeReady: "make model ready",
+    p.WriteRepository: "write repository",
     p.Transcribe: "transcribe",
     p.TrainModel: "train model",
 }

@@ -1,11 +1,11 @@
-"""Jobs of trainer_service, followed to their end: a BUILD, or the export of a model that is used for the first time."""
+"""Jobs of trainer_service, followed to their end: a BUILD, or a model that is made ready when it is first used."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Generator
 
-from query_service.plan import ExportModel
+from query_service.plan import MakeReady
 from query_service.progress import Pacer
 from query_service.work import Outcome, Steps, Work
 from thanosql.errors import JobFailed, Unavailable
@@ -66,7 +66,7 @@ def follow_job(job_id: str, work: Work) -> Generator[Progress | Notice, None, Jo
                 services.trainer.cancel_job(job_id)
 
 
-def export_model(step: ExportModel, work: Work) -> Steps:
+def make_ready(step: MakeReady, work: Work) -> Steps:
     """Makes a registered model ready, from its base; leaves its version."""
     while not _EXPORTING.acquire(timeout=0.2):
         work.cancellation.check()

@@ -79,11 +79,21 @@ class PlayAudio:
 
 
 @dataclass(frozen=True, slots=True)
-class ExportModel:
+class MakeReady:
     """Makes a model that was registered and not exported ready to be used."""
 
     model: Name
     base: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRepository:
+    """Writes a model as a repository that a Triton server loads."""
+
+    model: Name
+    version: int
+    """0: the one that the step before has made ready."""
+    path: Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class Transcribe:
     sql: str
     model: Name
     version: int
-    """0: the one that the step before has exported."""
+    """0: the one that the step before has made ready."""
     audio: Name
     reference: Name | None
     """Column to compute the word error rate against."""
@@ -136,7 +146,8 @@ Step = (
     | ShowTable
     | ShowModel
     | PlayAudio
-    | ExportModel
+    | MakeReady
+    | WriteRepository
     | Transcribe
     | TrainModel
 )

@@ -93,7 +93,7 @@ class Reader:
         """A bare name, folded to lower case, or one in double quotes, as it stands."""
         at = self.at()
         word = self.peek()
-        if word and word not in ("OPTIONS", "USING", "AS", "FROM"):
+        if word and word not in ("OPTIONS", "USING", "AS", "FROM", "TO"):
             token = self.tokens[self.next]
             self.next += 1
             written = self.written(token)

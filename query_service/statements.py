@@ -184,6 +184,24 @@ class Predict(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportModel(Statement):
+    """Writes a model as a repository that NVIDIA's Triton Inference Server loads.
+
+    EXPORT MODEL my_model TO 'triton'
+
+    The folder is made where there is none, under the workspace root, and may hold several models; a model that is
+    in it already is not overwritten. triton/my_model/README.md says how to start Triton on it. A query_service whose
+    setting `inference` is oip://host:port then transcribes there.
+    """
+
+    KIND = "EXPORT MODEL"
+    FORM = "EXPORT MODEL model TO 'folder'"
+
+    model: Name
+    path: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListTables(Statement):
     """Shows the tables.
 

@@ -36,7 +36,6 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     ),
     Unsupported(("GET", "THANOSQL", "DATASET"), f"The tutorial's data is in the folder tutorial_data. {_FILES}"),
     Unsupported(("UPLOAD", "MODEL"), "Name the folder as the base: BUILD MODEL model USING 'folder' AS query."),
-    Unsupported(("EXPORT", "MODEL"), "The files of a model stand in the model store, in models/<name>/<version>/."),
     Unsupported(("CANCEL", "JOB"), _JOBS),
     Unsupported(("RESUME", "JOB"), "A training whose service was stopped goes on by itself when it starts again."),
     Unsupported(("LIST", "JOBS"), _JOBS),

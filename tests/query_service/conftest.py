@@ -26,7 +26,7 @@ from query_service.arrow import read_rows
 from query_service.config import QueryConfig
 from thanosql.clients import CatalogClient, QueryClient
 from thanosql.convert import from_message, to_message
-from thanosql.errors import Cancelled, JobFailed, ThanoSQLError, UnknownBaseModel
+from thanosql.errors import Cancelled, JobFailed, NameTaken, ThanoSQLError, UnknownBaseModel
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.status import to_status
 from thanosql.types import Column, Job, JobResult, JobSpec, Model, ModelState, Rows, Snapshot, Table
@@ -116,6 +116,14 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         self.dies_after: int | None = None
         self.backwards = False
         self.cancelled = threading.Event()
+        self.exports: list[tuple[str, int, str]] = []
+        """Model, version and path of each."""
+
+    def ExportModel(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if any((model, path) == (request.model, request.path) for model, _, path in self.exports):
+            context.abort_with_status(to_status(NameTaken("there is one", hint="Choose another folder.")))
+        self.exports.append((request.model, request.version, request.path))
+        return inference_pb2.ExportedModel(path=f"{request.path}/{request.model}", bytes=12_345)
 
     def Transcribe(self, requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         self.starts.append(next(requests).start)
