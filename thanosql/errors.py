@@ -7,6 +7,7 @@
     │  ├─ UnknownTable, UnknownColumn
     │  ├─ UnknownModel, UnknownBaseModel
     │  └─ NotSupported             understood, and not to be had here
+    ├─ InvalidRequest              a call of the Open Inference Protocol that does not fit the model
     ├─ NotFound                    a file, job or query that is not there
     ├─ NameTaken                   a table or model of that name exists
     ├─ PathRefused                 a path that leaves the workspace
@@ -111,6 +112,10 @@ class NotSupported(StatementError):
     """Understood, and not to be had here."""
 
 
+class InvalidRequest(ThanoSQLError):
+    """A call of the Open Inference Protocol that does not fit the model: an unknown input, another type or shape."""
+
+
 class NotFound(ThanoSQLError):
     """A file, job or query that is not there."""
 
@@ -156,7 +161,7 @@ class Unauthenticated(ThanoSQLError):
 
 
 class Overloaded(ThanoSQLError):
-    """The service has as much work as it can hold."""
+    """The service has as much work as it can hold; `retry_after` says when that will be over."""
 
 
 class Unavailable(ThanoSQLError):

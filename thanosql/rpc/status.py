@@ -22,6 +22,7 @@ CODES: dict[type[errors.ThanoSQLError], grpc.StatusCode] = {
     errors.UnknownModel: grpc.StatusCode.NOT_FOUND,
     errors.UnknownBaseModel: grpc.StatusCode.NOT_FOUND,
     errors.NotSupported: grpc.StatusCode.UNIMPLEMENTED,
+    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
     errors.NameTaken: grpc.StatusCode.ALREADY_EXISTS,
     errors.PathRefused: grpc.StatusCode.PERMISSION_DENIED,
