@@ -9,6 +9,7 @@ from functools import partial
 from inference_service.config import InferenceConfig
 from inference_service.models import Models
 from inference_service.servicer import InferenceServicer
+from inference_service.transcription import Transcribers
 from thanosql.rpc.server import RunningServer, run_service, start_aio_server
 from thanosql.v1.inference_pb2_grpc import add_InferenceServiceServicer_to_server
 
@@ -19,7 +20,7 @@ def start(config: InferenceConfig) -> RunningServer:
     """Wires the service and starts serving; no model is loaded before it is asked for."""
     models = Models(config)
     readers = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="read-audio")
-    servicer = InferenceServicer(config, models, readers)
+    servicer = InferenceServicer(config, models, readers, Transcribers(config, readers))
     register = partial(add_InferenceServiceServicer_to_server, servicer)
     return start_aio_server(config, {SERVICE: register}, on_stop=(models.close, readers.shutdown))
 

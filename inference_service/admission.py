@@ -1,4 +1,4 @@
-"""How much audio may wait for a model: bounded in seconds, the bound shared by the streams."""
+"""How much audio of a class may wait for a model: bounded in seconds, the bound shared by the streams."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Hashable
 
 
 class Admission:
-    """Holds back whoever is ahead of the model; used on one event loop only.
+    """Holds back streams that are ahead of the model, and says when single requests are too many; on one event loop.
 
     Each stream may hold its equal share of `capacity_seconds`, and always one piece however long. So a sender that is
-    held back by gRPC's flow control never keeps another one out.
+    held back by gRPC's flow control never keeps another one out. The single requests of a class count together as one
+    stream, for as long as there are any; they are not held back but refused.
     """
 
     def __init__(self, capacity_seconds: float) -> None:
@@ -44,6 +45,27 @@ class Admission:
             left = self._held[stream] - seconds
             self._held[stream] = left if left > 1e-6 else 0.0
             self._wake()
+
+    def excess(self, seconds: float) -> float:
+        """Seconds by which one more single request would be over their share; 0: there is room.
+
+        There always is where no other single request is held, however long it may be.
+        """
+        held = self._held.get(self, 0.0)
+        share = self._capacity / (len(self._held) + (self not in self._held))
+        return max(0.0, held + seconds - share) if held else 0.0
+
+    def take(self, seconds: float) -> None:
+        """A single request is let in; it goes by `give_back`."""
+        self._held[self] = self._held.get(self, 0.0) + seconds
+
+    def give_back(self, seconds: float) -> None:
+        """It has been answered, or given up."""
+        self._held[self] -= seconds
+        # The last one gone, the streams share without them again. (The sum of fractions is not quite nothing.)
+        if self._held[self] <= 1e-6:
+            del self._held[self]
+        self._wake()
 
     def _wake(self) -> None:
         self._changed.set()

@@ -36,6 +36,7 @@ class _Waiting:
     request: Request
     stream: Hashable
     samples: Samples
+    log_probs: bool
     future: Future[FrameScores] = field(default_factory=Future)
 
 
@@ -75,7 +76,7 @@ class Batcher:
         priority: Priority = Priority.BULK,  # noqa: ARG002
         deadline: float = math.inf,  # noqa: ARG002
         max_rows: int = 0,
-        log_probs: bool = False,  # noqa: ARG002
+        log_probs: bool = False,
     ) -> Future[FrameScores]:
         """Queues a clip or piece; its future is answered on its own, whatever befalls the others of its batch.
 
@@ -98,7 +99,9 @@ class Batcher:
         with self._changed:
             if self._closed:
                 raise _stopping()
-            waiting = _Waiting(Request(seconds, self._turns.take(stream, seconds), max_rows), stream, samples)
+            waiting = _Waiting(
+                Request(seconds, self._turns.take(stream, seconds), max_rows), stream, samples, log_probs
+            )
             self._waiting.append(waiting)
             self._changed.notify()
         return waiting.future
@@ -172,7 +175,11 @@ class Batcher:
     def _compute(self, batch: list[_Waiting]) -> None:
         begin = self._clock()
         try:
-            results = self._engine.run([each.samples for each in batch], free_memory=not self._waiting)
+            results = self._engine.run(
+                [each.samples for each in batch],
+                log_probs=any(each.log_probs for each in batch),
+                free_memory=not self._waiting,
+            )
         except Exception as error:
             if len(batch) == 1:
                 batch[0].future.set_exception(error)

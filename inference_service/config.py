@@ -22,6 +22,7 @@ class InferenceConfig(ServiceConfig):
     workers: int = setting(0, "batches computed at once; 0: by the device")
     threads: int = setting(0, "CPU threads of each batch; 0: the cores, shared among the workers")
     decode_threads: int = setting(2, "recordings decoded at once")
-    queue_seconds: float = setting(300.0, "seconds of audio that wait for a model before senders are held back")
+    queue_seconds: float = setting(300.0, "seconds of bulk audio that wait for a model before senders are held back")
+    interactive_queue_seconds: float = setting(60.0, "the same for the interactive class")
     loaded_models: int = setting(2, "models kept in memory")
     max_audio_seconds: float = setting(4 * 3600.0, "longest recording that is taken")

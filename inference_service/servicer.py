@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from inference_service.admission import Admission
+from inference_service.clips import ClipStream
 from inference_service.config import InferenceConfig
-from inference_service.models import LoadedModel, Models
-from inference_service.transcription import ClipStream
+from inference_service.models import Models
+from inference_service.transcription import Transcribers
 from thanosql.convert import from_message, to_message
 from thanosql.errors import DataError, NotSupported
 from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart
@@ -26,28 +27,31 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         config: Bounds, and the workspace.
         models: What transcribes.
         readers: Threads that read and decode audio, `config.decode_threads` of them.
+        transcribers: Keep the account of what waits for each model.
     """
 
-    def __init__(self, config: InferenceConfig, models: Models, readers: Executor) -> None:
-        self._config, self._models, self._readers = config, models, readers
-        self._admissions: WeakKeyDictionary[LoadedModel, Admission] = WeakKeyDictionary()
+    def __init__(self, config: InferenceConfig, models: Models, readers: Executor, transcribers: Transcribers) -> None:
+        self._config, self._models, self._readers, self._transcribers = config, models, readers, transcribers
 
     async def Transcribe(  # noqa: N802
         self,
         request_iterator: Requests,
-        context: Any,  # noqa: ARG002
+        context: Any,
     ) -> AsyncIterator[inference_pb2.TranscribeResponse]:
-        """Answers clips as they are done."""
+        """Answers clips as they are done. The call's deadline is that of its clips."""
+        remaining = context.time_remaining()
+        deadline = math.inf if remaining is None else time.monotonic() + remaining
         start = await _read_start(request_iterator)
         async with self._models.use(start.model, start.version) as model:
             stream = ClipStream(
                 model,
-                self._admissions.setdefault(model, Admission(self._config.queue_seconds)),
+                self._transcribers.admissions(model)[start.priority],
                 start,
                 readers=self._readers,
                 reader_count=self._config.decode_threads,
                 workspace=self._config.workspace,
                 max_seconds=self._config.max_audio_seconds,
+                deadline=deadline,
             )
             async for answer in stream.transcribe(_read_clips(request_iterator)):
                 if isinstance(answer, ClipFailure):

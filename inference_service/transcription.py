@@ -1,163 +1,290 @@
-"""Transcribes the clips of one stream: reads and cuts them in threads, queues the pieces, joins what comes back."""
+"""Transcribes single recordings: refuses at the door what cannot be done, queues the pieces, joins what comes back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import math
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Executor
-from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
 
 from inference_service.admission import Admission
-from inference_service.audio import Piece, Span, cut_pieces
-from inference_service.decode import FrameScores, blank_frames, make_transcript
+from inference_service.audio import PIECE_SECONDS, Piece, Span, cut_pieces
+from inference_service.config import InferenceConfig
+from inference_service.decode import FrameScores, blank_frames, join_frames, read_frames
+from inference_service.figures import ModelFigures, Outcome, RequestReport
 from inference_service.models import LoadedModel
-from thanosql.errors import AudioError, NotFound, PathRefused, ThanoSQLError
-from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart, Transcript
-from thanosql.workspace import existing_file
+from thanosql.errors import (
+    AudioError,
+    Cancelled,
+    NotFound,
+    Overloaded,
+    PathRefused,
+    ThanoSQLError,
+    TimedOut,
+    Unavailable,
+)
+from thanosql.types import Priority, Transcript
 
 T = TypeVar("T")
 
-Answer = Transcript | ClipFailure
+Samples = NDArray[np.float32]
 
-READ_AHEAD = 2
-"""Clips that are read or wait for room in the queue, for each thread that reads."""
-MOST_UNANSWERED = 512
-"""Clips of a stream that are taken in and not yet sent back; a caller who does not listen is held back."""
+PIECES_AHEAD = 16
+"""Pieces of one recording that are in the queue at once: they fill a GPU's batches, and bound what an hour holds."""
+BYTES_PER_SECOND = 32_000
+"""Of audio whose header is not read yet: 16-bit wav at 16 kHz."""
 
 
-class ClipStream:
-    """One stream's clips, its options and its place in the model's queue.
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """The answer to a single request."""
+
+    transcript: Transcript
+    log_probs: NDArray[np.float32] | None = None
+    """`[frames, vocabulary]` of the whole recording, where they were asked for."""
+
+
+class Transcriber:
+    """Answers single requests with one model; used on one event loop. `Transcribers` makes it.
+
+    Every request is recorded in the model's figures. A request whose task is cancelled is given up at once.
 
     Args:
         model: What transcribes.
-        admission: The bound of the model's queue.
-        start: What the caller wants.
+        admissions: What waits for it, by class.
         readers: Threads that read and decode audio.
-        reader_count: How many they are.
-        workspace: Folder that paths are relative to.
         max_seconds: Longer recordings are refused.
+        clock: The batcher's, by which deadlines are given.
     """
 
     def __init__(
         self,
         model: LoadedModel,
-        admission: Admission,
-        start: TranscribeStart,
+        admissions: dict[Priority, Admission],
         *,
         readers: Executor,
-        reader_count: int,
-        workspace: Path,
         max_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model, self._admission, self._start = model, admission, start
-        self._readers, self._workspace, self._max_seconds = readers, workspace, max_seconds
-        self._reading = asyncio.Semaphore(READ_AHEAD * reader_count)
-        self._unanswered = asyncio.Semaphore(MOST_UNANSWERED)
-        self._answers: asyncio.Queue[Answer | BaseException | None] = asyncio.Queue()
+        self._model, self._admissions, self._readers = model, admissions, readers
+        self._max_seconds, self._clock = max_seconds, clock
 
-    async def transcribe(self, clips: AsyncIterator[TranscribeClip]) -> AsyncIterator[Answer]:
-        """The answers, as they are done. Ended early, it takes what is queued back at once."""
-        self._admission.open(self)
-        taking_in = asyncio.create_task(self._take_in(clips))
+    async def transcribe_samples(
+        self,
+        samples: Samples,
+        *,
+        priority: Priority,
+        deadline: float = math.inf,
+        words: bool = False,
+        log_probs: bool = False,
+    ) -> Transcribed:
+        """Transcribes float32 `[samples]` at the model's rate.
+
+        Args:
+            samples: A whole recording.
+            priority: The class whose share it is computed on.
+            deadline: On the clock: `time.monotonic()`.
+            words: Word times and confidences are wanted.
+            log_probs: They are wanted.
+
+        Raises:
+            AudioError: too short, too long, silent or not finite.
+            Overloaded: refused at the door; `retry_after` says when to come again.
+            TimedOut: the deadline is past.
+            Unavailable: the service is stopping.
+        """
+        from thanosql.audio import check_samples
+
+        rate = self._model.description.sample_rate
+        with recorded(self._model.figures, priority, self._clock):
+            check_samples(samples, sample_rate=rate, max_seconds=self._max_seconds)
+            with self._let_in(len(samples) / rate, priority, deadline):
+                return await self._transcribe([samples], priority, deadline, words, log_probs)
+
+    async def transcribe_audio(
+        self,
+        audio: bytes,
+        *,
+        priority: Priority,
+        deadline: float = math.inf,
+        words: bool = False,
+        log_probs: bool = False,
+    ) -> Transcribed:
+        """Transcribes a whole wav, flac, mp3 or ogg file. Arguments and errors are those of `transcribe_samples`.
+
+        Raises:
+            AudioError: also where it cannot be read.
+        """
+        from thanosql.audio import read_blocks, read_header
+
+        rate = self._model.description.sample_rate
+        with recorded(self._model.figures, priority, self._clock):
+            with self._let_in(len(audio) / BYTES_PER_SECOND, priority, deadline):
+                header = await self._in_thread(lambda: read_header(audio))
+            # A longer one is refused by `read_blocks`, in words that name the limit.
+            with self._let_in(min(header.seconds, self._max_seconds), priority, deadline):
+                blocks = read_blocks(audio, sample_rate=rate, max_seconds=self._max_seconds)
+                return await self._transcribe(blocks, priority, deadline, words, log_probs)
+
+    @contextmanager
+    def _let_in(self, seconds: float, priority: Priority, deadline: float) -> Iterator[None]:
+        """Holds a place in the queue of the class while the block runs; refuses where there is none."""
+        if deadline <= self._clock():
+            raise TimedOut("the deadline was past when the request came")
+        admission = self._admissions[priority]
+        if excess := admission.excess(seconds):
+            raise Overloaded(
+                f"{self._model.batcher.waiting_seconds:.0f} s of audio wait for model "
+                f"{self._model.description.name!r}, as much as may",
+                hint="Come again later, or send less at once.",
+                retry_after=max(1.0, excess),
+                reason="queue full",
+            )
+        admission.take(seconds)
         try:
-            while (answer := await self._answers.get()) is not None:
-                if isinstance(answer, BaseException):
-                    raise answer
-                yield answer
-                self._unanswered.release()
+            yield
         finally:
-            self._model.batcher.withdraw(self)
-            self._admission.close(self)
-            taking_in.cancel()
-            await asyncio.gather(taking_in, return_exceptions=True)
+            admission.give_back(seconds)
 
-    async def _take_in(self, clips: AsyncIterator[TranscribeClip]) -> None:
-        """Starts a task for each clip, no faster than there is room; ends with the last answer, or the first error."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                async for clip in clips:
-                    await self._unanswered.acquire()
-                    await self._reading.acquire()
-                    group.create_task(self._answer(clip))
-        except BaseExceptionGroup as errors:
-            self._answers.put_nowait(errors.exceptions[0])
-        else:
-            self._answers.put_nowait(None)
-
-    async def _answer(self, clip: TranscribeClip) -> None:
-        answer: Answer
-        try:
-            answer = await self._compute(clip)
-        except AudioError as error:
-            answer = _failure(clip, error.reason, error)
-        except PathRefused as error:
-            answer = _failure(clip, "path refused", error)
-        except NotFound as error:
-            answer = _failure(clip, "missing", error)
-        self._model.count(failed=isinstance(answer, ClipFailure))
-        self._answers.put_nowait(answer)
-
-    async def _compute(self, clip: TranscribeClip) -> Transcript:
-        """Reads a piece when there was room for the one before it, and joins what comes back."""
+    async def _transcribe(
+        self, blocks: Iterable[Samples], priority: Priority, deadline: float, words: bool, log_probs: bool
+    ) -> Transcribed:
+        model = self._model.description
+        pieces = cut_pieces(blocks, sample_rate=model.sample_rate, frame_samples=model.frame_samples)
+        # What is at hand and one piece needs no thread, which would cost more than the work.
+        is_at_hand = isinstance(blocks, list) and len(blocks[0]) <= PIECE_SECONDS * model.sample_rate
         spans: list[Span] = []
         frames: list[asyncio.Future[FrameScores]] = []
+        stream = (self._admissions[priority], priority)
         try:
-            try:
-                pieces = self._read(clip)
+            async with asyncio.timeout(None if deadline == math.inf else max(0.0, deadline - self._clock())):
                 while not spans or not spans[-1].is_last:
-                    piece = await self._in_thread(lambda: next(pieces))
+                    piece = next(pieces) if is_at_hand else await self._in_thread(lambda: next(pieces))
                     spans.append(piece.span)
-                    frames.append(await self._queue(piece))
-            finally:
-                self._reading.release()
-            computed = list(zip(spans, await asyncio.gather(*frames), strict=True))
-        except BaseException:
+                    frames.append(
+                        submit_piece(
+                            self._model, stream, piece, priority=priority, deadline=deadline, log_probs=log_probs
+                        )
+                    )
+                    if len(frames) >= PIECES_AHEAD:
+                        await asyncio.wait(frames[-PIECES_AHEAD:], return_when=asyncio.FIRST_COMPLETED)
+                computed = list(zip(spans, await asyncio.gather(*frames), strict=True))
+        except TimeoutError:
+            raise TimedOut("the recording was not transcribed by the deadline") from None
+        finally:
             for each in frames:
                 each.cancel()
-            raise
-        return await self._in_thread(
-            lambda: make_transcript(clip.id, computed, self._model.description, words=self._start.words)
-        )
 
-    def _read(self, clip: TranscribeClip) -> Iterator[Piece]:
-        """The clip's pieces; the disk is touched when the first one is asked for."""
-        from thanosql.audio import read_blocks
+        def read() -> Transcribed:
+            joined = join_frames(computed, model)
+            seconds = spans[-1].end / model.sample_rate
+            return Transcribed(read_frames(0, joined, seconds, model, words=words), joined.log_probs)
 
-        model = self._model.description
-        if clip.audio is not None:
-            source: Path | bytes = clip.audio
-        elif clip.path is not None:
-            source = existing_file(self._workspace, clip.path)
-        else:
-            raise AudioError(f"clip {clip.id} has neither a path nor audio", reason="missing")
-        blocks = read_blocks(source, sample_rate=model.sample_rate, max_seconds=self._max_seconds, name=clip.path or "")
-        yield from cut_pieces(blocks, sample_rate=model.sample_rate, frame_samples=model.frame_samples)
-
-    async def _queue(self, piece: Piece) -> asyncio.Future[FrameScores]:
-        """Waits for room, and queues the piece; a piece without sound is answered here."""
-        from thanosql.audio import is_silent
-
-        model, batcher = self._model.description, self._model.batcher
-        if is_silent(piece.samples) or len(piece.samples) < model.minimum_samples:
-            silence: asyncio.Future[FrameScores] = asyncio.get_running_loop().create_future()
-            silence.set_result(blank_frames(piece.span, model))
-            return silence
-        seconds = len(piece.samples) / model.sample_rate
-        await self._admission.enter(self, seconds)
-
-        def leave(future: asyncio.Future[FrameScores]) -> None:
-            self._admission.leave(self, seconds)
-            # Looked at here, so that asyncio does not complain of failures that nobody waits for any more.
-            _ = future.cancelled() or future.exception()
-
-        future = asyncio.wrap_future(batcher.submit(self, piece.samples, max_rows=self._start.batch_size))
-        future.add_done_callback(leave)
-        return future
+        return read() if is_at_hand else await self._in_thread(read)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
 
-def _failure(clip: TranscribeClip, reason: str, error: ThanoSQLError) -> ClipFailure:
-    return ClipFailure(clip.id, reason, f"{error.message}. {error.hint}" if error.hint else error.message)
+class Transcribers:
+    """Gives a transcriber for each model, and keeps the account of what waits for it; one for an event loop.
+
+    Args:
+        config: The bounds.
+        readers: Threads that read and decode audio.
+        clock: The batchers'.
+    """
+
+    def __init__(self, config: InferenceConfig, readers: Executor, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config, self._readers, self._clock = config, readers, clock
+        self._admissions: WeakKeyDictionary[LoadedModel, dict[Priority, Admission]] = WeakKeyDictionary()
+
+    def of(self, model: LoadedModel) -> Transcriber:
+        """What answers single requests with `model`, while it is entered."""
+        return Transcriber(
+            model,
+            self.admissions(model),
+            readers=self._readers,
+            max_seconds=self._config.max_audio_seconds,
+            clock=self._clock,
+        )
+
+    def admissions(self, model: LoadedModel) -> dict[Priority, Admission]:
+        """How much of each class waits for `model`."""
+        if model not in self._admissions:
+            self._admissions[model] = {
+                Priority.BULK: Admission(self._config.queue_seconds),
+                Priority.INTERACTIVE: Admission(self._config.interactive_queue_seconds),
+            }
+        return self._admissions[model]
+
+
+def submit_piece(
+    model: LoadedModel,
+    stream: Hashable,
+    piece: Piece,
+    *,
+    priority: Priority,
+    deadline: float = math.inf,
+    max_rows: int = 0,
+    log_probs: bool = False,
+) -> asyncio.Future[FrameScores]:
+    """Queues a piece of a recording; one without sound is answered here."""
+    from thanosql.audio import is_silent
+
+    if is_silent(piece.samples) or len(piece.samples) < model.description.minimum_samples:
+        silence: asyncio.Future[FrameScores] = asyncio.get_running_loop().create_future()
+        silence.set_result(blank_frames(piece.span, model.description, log_probs=log_probs))
+        return silence
+    future = asyncio.wrap_future(
+        model.batcher.submit(
+            stream, piece.samples, priority=priority, deadline=deadline, max_rows=max_rows, log_probs=log_probs
+        )
+    )
+    # Looked at here, so that asyncio does not complain of failures that nobody waits for any more.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
+
+
+@contextmanager
+def recorded(figures: ModelFigures, priority: Priority, clock: Callable[[], float]) -> Iterator[None]:
+    """Records how the request that the block answers has ended."""
+    begin = clock()
+    outcome, reason = Outcome.SUCCESS, ""
+    try:
+        yield
+    except BaseException as error:
+        outcome, reason = judge(error)
+        raise
+    finally:
+        figures.record_request(RequestReport(outcome, priority, clock() - begin, reason))
+
+
+def judge(error: BaseException) -> tuple[Outcome, str]:
+    """What an error says of the request that it ended, and why, in a word or two to count by."""
+    match error:
+        case Overloaded():
+            return Outcome.REJECTED, error.reason
+        case TimedOut():
+            return Outcome.LATE, ""
+        case asyncio.CancelledError() | GeneratorExit() | Cancelled():
+            return Outcome.CANCELLED, ""
+        case AudioError():
+            return Outcome.FAILED, error.reason
+        case PathRefused():
+            return Outcome.FAILED, "path refused"
+        case NotFound():
+            return Outcome.FAILED, "missing"
+        case Unavailable():
+            return Outcome.FAILED, "stopping"
+        case ThanoSQLError():
+            return Outcome.FAILED, "model"
+    return Outcome.FAILED, "internal"

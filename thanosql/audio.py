@@ -104,29 +104,45 @@ def read_blocks(
             if max_seconds is not None and frames + len(block) > max_seconds * rate:
                 raise _too_long(label, (frames + len(block)) / rate, max_seconds)
             if not np.isfinite(block).all():
-                raise AudioError(
-                    f"{label} holds values that are not numbers, from {frames / rate:.1f} s on",
-                    reason="not finite",
-                    hint="Write the recording again as 16-bit wav or flac.",
-                )
+                raise _not_finite(label, frames / rate)
             frames += len(block)
             mono: Samples = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
             peak = max(peak, _peak(mono))
             yield mono if resampler is None else resampler.resample_chunk(mono)
         if frames < MINIMUM_SECONDS * rate:
-            raise AudioError(
-                f"{label} is {frames / rate:.3f} s long, under the least of {MINIMUM_SECONDS} s",
-                reason="too short",
-                hint="Give a recording that holds at least a word.",
-            )
+            raise _too_short(label, frames / rate)
         if peak < SILENCE_PEAK:
-            raise AudioError(
-                f"{label} is silent: its loudest sample is {peak:.6f} of full scale, under {SILENCE_PEAK}",
-                reason="silent",
-                hint="Check the recording, or the channel it was taken from.",
-            )
+            raise _silent(label, peak)
         if resampler is not None:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def check_samples(
+    samples: Samples, *, sample_rate: int = SAMPLE_RATE, max_seconds: float | None = None, name: str = "samples"
+) -> None:
+    """Finds in samples that were sent as such what `read_audio` finds in a file.
+
+    Args:
+        samples: float32 `[samples]`.
+        sample_rate: Samples per second.
+        max_seconds: Longer recordings are refused.
+        name: What messages call them.
+
+    Raises:
+        AudioError: too short, too long, silent or not finite.
+    """
+    label, seconds = repr(name), len(samples) / sample_rate
+    if max_seconds is not None and seconds > max_seconds:
+        raise _too_long(label, seconds, max_seconds)
+    if seconds < MINIMUM_SECONDS:
+        raise _too_short(label, seconds)
+    peak = _peak(samples)
+    # A sum is not finite as soon as one of its terms is not, or is larger than any sample can be.
+    if not np.isfinite(peak) or not np.isfinite(samples.sum(dtype=np.float64)):
+        good = np.isfinite(samples)
+        raise _not_finite(label, int(good.argmin()) / sample_rate)
+    if peak < SILENCE_PEAK:
+        raise _silent(label, peak)
 
 
 def is_silent(samples: Samples) -> bool:
@@ -241,6 +257,30 @@ def _peak(samples: Samples) -> float:
 
 def _label(source: Path | bytes, name: str) -> str:
     return repr(name or str(source)) if name or not isinstance(source, bytes) else "the audio that was sent"
+
+
+def _too_short(label: str, seconds: float) -> AudioError:
+    return AudioError(
+        f"{label} is {seconds:.3f} s long, under the least of {MINIMUM_SECONDS} s",
+        reason="too short",
+        hint="Give a recording that holds at least a word.",
+    )
+
+
+def _silent(label: str, peak: float) -> AudioError:
+    return AudioError(
+        f"{label} is silent: its loudest sample is {peak:.6f} of full scale, under {SILENCE_PEAK}",
+        reason="silent",
+        hint="Check the recording, or the channel it was taken from.",
+    )
+
+
+def _not_finite(label: str, seconds: float) -> AudioError:
+    return AudioError(
+        f"{label} holds values that are not numbers, from {seconds:.1f} s on",
+        reason="not finite",
+        hint="Write the recording again as 16-bit wav or flac.",
+    )
 
 
 def _too_long(label: str, seconds: float, limit: float) -> AudioError:

@@ -28,6 +28,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ThanoSQLError(Exception):
     """What went wrong, where in the user's text, and what to do.
@@ -161,7 +163,14 @@ class Unauthenticated(ThanoSQLError):
 
 
 class Overloaded(ThanoSQLError):
-    """The service has as much work as it can hold; `retry_after` says when that will be over."""
+    """The service has as much work as it can hold; `retry_after` says when that will be over.
+
+    `reason` is a word or two to count by: "queue full", "deadline".
+    """
+
+    def __init__(self, message: str, *, reason: str = "", **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.reason = reason
 
 
 class Unavailable(ThanoSQLError):
