@@ -90,6 +90,10 @@ class Figures:
     """Batches by bound of `ROW_BOUNDS`."""
     batch_padded: Counter[float] = field(default_factory=Counter)
     """Batches by bound of `PADDED_BOUNDS`."""
+    batches_of: Counter[int] = field(default_factory=Counter)
+    """Batches by their rows."""
+    seconds_of: dict[int, float] = field(default_factory=dict)
+    """Their computing, by their rows."""
     batches: int = 0
     rows: int = 0
     audio_seconds: float = 0.0
@@ -132,16 +136,19 @@ class ModelFigures:
         with self._lock:
             sums = self._sums
             sums.closed[report.closed] += 1
-            sums.batch_rows[_bound(ROW_BOUNDS, len(report.rows))] += 1
+            rows = len(report.rows)
+            sums.batches_of[rows] += 1
+            sums.seconds_of[rows] = sums.seconds_of.get(rows, 0.0) + report.compute_seconds
+            sums.batch_rows[_bound(ROW_BOUNDS, rows)] += 1
             sums.batch_padded[_bound(PADDED_BOUNDS, report.padded_seconds)] += 1
             self._sums = replace(
                 sums,
                 batches=sums.batches + 1,
-                rows=sums.rows + len(report.rows),
+                rows=sums.rows + rows,
                 audio_seconds=sums.audio_seconds + sum(row.audio_seconds for row in report.rows),
                 padded_seconds=sums.padded_seconds + report.padded_seconds,
                 compute_seconds=sums.compute_seconds + report.compute_seconds,
-                row_compute_seconds=sums.row_compute_seconds + len(report.rows) * report.compute_seconds,
+                row_compute_seconds=sums.row_compute_seconds + rows * report.compute_seconds,
                 queue_seconds=sums.queue_seconds + sum(row.queue_seconds for row in report.rows),
             )
 
@@ -157,6 +164,8 @@ class ModelFigures:
                 answered_within=sums.answered_within.copy(),
                 batch_rows=sums.batch_rows.copy(),
                 batch_padded=sums.batch_padded.copy(),
+                batches_of=sums.batches_of.copy(),
+                seconds_of=sums.seconds_of.copy(),
                 closed=sums.closed.copy(),
             )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from inference_service.batcher import Batcher
 from inference_service.config import InferenceConfig
 from inference_service.engine import EngineChoice, choose_device, count_cores, open_engine
-from inference_service.figures import ModelFigures, Outcome, RequestReport
+from inference_service.figures import Figures, ModelFigures, Outcome, RequestReport
 from inference_service.plan import make_limits, make_plan
 from thanosql.errors import NotFound, Unavailable, UnknownModel
 from thanosql.modelstore import GRAPH, ModelDescription, read_description, version_folder
@@ -151,6 +151,12 @@ class Models:
         with self._lock:
             loaded = sorted(self._loaded.items(), key=lambda each: -each[1].used)
         return tuple(model.statistics for key, model in loaded if name in ("", key[0]) and version in (0, key[1]))
+
+    def figures(self, name: str, version: int) -> Figures:
+        """What one version has done since the service started; nothing, where it was never loaded."""
+        with self._lock:
+            counted = self._figures.get((name, version))
+        return counted.sums if counted is not None else Figures()
 
     def close(self) -> None:
         """Frees every model; streams that still wait for one fail with `Unavailable`."""

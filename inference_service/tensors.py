@@ -85,19 +85,19 @@ def choose_outputs(asked: Iterable[str]) -> tuple[str, ...]:
     return names or OUTPUTS[:1]
 
 
-def choose_input(tensors: Sequence[Tensor]) -> Tensor:
-    """The one input of a request.
+def choose_input(names: Sequence[str]) -> str:
+    """The name of the one input of a request.
 
     Raises:
         InvalidRequest: there is none or more than one, or it is unknown.
     """
-    for tensor in tensors:
-        if tensor.name not in (WAVEFORM.name, AUDIO.name):
-            raise InvalidRequest(f"there is no input {tensor.name!r}", hint=_THE_INPUTS)
-    if len(tensors) != 1:
-        names = " and ".join(repr(tensor.name) for tensor in tensors)
-        raise InvalidRequest(f"a request has one input; this one has {names or 'none'}", hint=_THE_INPUTS)
-    return tensors[0]
+    for name in names:
+        if name not in (WAVEFORM.name, AUDIO.name):
+            raise InvalidRequest(f"there is no input {name!r}", hint=_THE_INPUTS)
+    if len(names) != 1:
+        found = " and ".join(map(repr, names)) or "none"
+        raise InvalidRequest(f"a request has one input; this one has {found}", hint=_THE_INPUTS)
+    return names[0]
 
 
 def read_waveform(tensor: Tensor, *, sample_rate: int, max_seconds: float) -> Samples:
