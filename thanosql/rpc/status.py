@@ -63,6 +63,7 @@ def to_status(error: errors.ThanoSQLError) -> grpc.Status:
         excerpt=error.excerpt,
         retry_after_seconds=error.retry_after,
         request_id=error.request_id,
+        reason=error.reason if isinstance(error, errors.AudioError) else "",
     )
     packed = AnyMessage()
     packed.Pack(detail)
@@ -97,7 +98,7 @@ def _status_of(failure: grpc.RpcError) -> Status | None:
 
 def _from_detail(message: str, detail: ErrorDetail) -> errors.ThanoSQLError:
     if detail.kind == errors.AudioError.__name__:
-        return errors.AudioError(message, reason="", hint=detail.hint)
+        return errors.AudioError(message, reason=detail.reason, hint=detail.hint)
     # A newer server may know a kind that we do not: its words still reach the user.
     kind = _KINDS.get(detail.kind, errors.ThanoSQLError)
     return kind(

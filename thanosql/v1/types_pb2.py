@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17thanosql/v1/types.proto\x12\x0bthanosql.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa6\x01\n\x0b\x45rrorDetail\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04hint\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x04 \x01(\r\x12\x0f\n\x07\x65xcerpt\x18\x05 \x01(\t\x12 \n\x13retry_after_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x07 \x01(\tB\x16\n\x14_retry_after_seconds\"?\n\x06Notice\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\'\n\x08severity\x18\x02 \x01(\x0e\x32\x15.thanosql.v1.Severity\"\xe3\x01\n\x08Progress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x01\x12\r\n\x05total\x18\x03 \x01(\x01\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0c\n\x04rate\x18\x05 \x01(\x01\x12\x19\n\x0cseconds_left\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x33\n\x07\x66igures\x18\x07 \x03(\x0b\x32\".thanosql.v1.Progress.FiguresEntry\x1a.\n\x0c\x46iguresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0f\n\r_seconds_left\"\x13\n\x04Rows\x12\x0b\n\x03ipc\x18\x01 \x01(\x0c\"$\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\"y\n\x05Table\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x13.thanosql.v1.Column\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12.\n\nupdated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe4\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x12\n\nclass_name\x18\x03 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x04 \x01(\t\x12&\n\x05state\x18\x05 \x01(\x0e\x32\x17.thanosql.v1.ModelState\x12\x10\n\x03wer\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03\x63\x65r\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06report\x18\t \x01(\tB\x06\n\x04_werB\x06\n\x04_cer\"\x83\x02\n\x07JobSpec\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.thanosql.v1.JobKind\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x03 \x01(\t\x12\x0e\n\x06\x65pochs\x18\x04 \x01(\x05\x12\x12\n\nbatch_size\x18\x05 \x01(\x05\x12\x1a\n\rlearning_rate\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\reval_fraction\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\x16\n\x0e\x65\x61rly_stopping\x18\t \x01(\x08\x12\x11\n\tstatement\x18\n \x01(\tB\x10\n\x0e_learning_rateB\x10\n\x0e_eval_fraction\"\xa1\x02\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x04spec\x18\x02 \x01(\x0b\x32\x14.thanosql.v1.JobSpec\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.thanosql.v1.JobState\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x34\n\x10lease_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\t \x01(\t*K\n\x08IfExists\x12\x12\n\x0eIF_EXISTS_FAIL\x10\x00\x12\x15\n\x11IF_EXISTS_REPLACE\x10\x01\x12\x14\n\x10IF_EXISTS_APPEND\x10\x02*3\n\x08Severity\x12\x11\n\rSEVERITY_INFO\x10\x00\x12\x14\n\x10SEVERITY_WARNING\x10\x01*<\n\nModelState\x12\x17\n\x13MODEL_STATE_PENDING\x10\x00\x12\x15\n\x11MODEL_STATE_READY\x10\x01*2\n\x07JobKind\x12\x12\n\x0eJOB_KIND_BUILD\x10\x00\x12\x13\n\x0fJOB_KIND_EXPORT\x10\x01*\x7f\n\x08JobState\x12\x14\n\x10JOB_STATE_QUEUED\x10\x00\x12\x15\n\x11JOB_STATE_RUNNING\x10\x01\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x02\x12\x14\n\x10JOB_STATE_FAILED\x10\x03\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17thanosql/v1/types.proto\x12\x0bthanosql.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x01\n\x0b\x45rrorDetail\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04hint\x18\x02 \x01(\t\x12\x0c\n\x04line\x18\x03 \x01(\r\x12\x0e\n\x06\x63olumn\x18\x04 \x01(\r\x12\x0f\n\x07\x65xcerpt\x18\x05 \x01(\t\x12 \n\x13retry_after_seconds\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\tB\x16\n\x14_retry_after_seconds\"?\n\x06Notice\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\'\n\x08severity\x18\x02 \x01(\x0e\x32\x15.thanosql.v1.Severity\"\xe3\x01\n\x08Progress\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x01\x12\r\n\x05total\x18\x03 \x01(\x01\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0c\n\x04rate\x18\x05 \x01(\x01\x12\x19\n\x0cseconds_left\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x33\n\x07\x66igures\x18\x07 \x03(\x0b\x32\".thanosql.v1.Progress.FiguresEntry\x1a.\n\x0c\x46iguresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x0f\n\r_seconds_left\"\x13\n\x04Rows\x12\x0b\n\x03ipc\x18\x01 \x01(\x0c\"$\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\"y\n\x05Table\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x13.thanosql.v1.Column\x12\x0c\n\x04rows\x18\x03 \x01(\x03\x12.\n\nupdated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe4\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x12\n\nclass_name\x18\x03 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x04 \x01(\t\x12&\n\x05state\x18\x05 \x01(\x0e\x32\x17.thanosql.v1.ModelState\x12\x10\n\x03wer\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03\x63\x65r\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06report\x18\t \x01(\tB\x06\n\x04_werB\x06\n\x04_cer\"\x83\x02\n\x07JobSpec\x12\"\n\x04kind\x18\x01 \x01(\x0e\x32\x14.thanosql.v1.JobKind\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04\x62\x61se\x18\x03 \x01(\t\x12\x0e\n\x06\x65pochs\x18\x04 \x01(\x05\x12\x12\n\nbatch_size\x18\x05 \x01(\x05\x12\x1a\n\rlearning_rate\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\reval_fraction\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04seed\x18\x08 \x01(\x03\x12\x16\n\x0e\x65\x61rly_stopping\x18\t \x01(\x08\x12\x11\n\tstatement\x18\n \x01(\tB\x10\n\x0e_learning_rateB\x10\n\x0e_eval_fraction\"\xa1\x02\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\"\n\x04spec\x18\x02 \x01(\x0b\x32\x14.thanosql.v1.JobSpec\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.thanosql.v1.JobState\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x34\n\x10lease_expires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\x05\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x65rror\x18\t \x01(\t*K\n\x08IfExists\x12\x12\n\x0eIF_EXISTS_FAIL\x10\x00\x12\x15\n\x11IF_EXISTS_REPLACE\x10\x01\x12\x14\n\x10IF_EXISTS_APPEND\x10\x02*3\n\x08Severity\x12\x11\n\rSEVERITY_INFO\x10\x00\x12\x14\n\x10SEVERITY_WARNING\x10\x01*<\n\nModelState\x12\x17\n\x13MODEL_STATE_PENDING\x10\x00\x12\x15\n\x11MODEL_STATE_READY\x10\x01*2\n\x07JobKind\x12\x12\n\x0eJOB_KIND_BUILD\x10\x00\x12\x13\n\x0fJOB_KIND_EXPORT\x10\x01*\x7f\n\x08JobState\x12\x14\n\x10JOB_STATE_QUEUED\x10\x00\x12\x15\n\x11JOB_STATE_RUNNING\x10\x01\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x02\x12\x14\n\x10JOB_STATE_FAILED\x10\x03\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,34 +34,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROGRESS_FIGURESENTRY']._loaded_options = None
   _globals['_PROGRESS_FIGURESENTRY']._serialized_options = b'8\001'
-  _globals['_IFEXISTS']._serialized_start=1504
-  _globals['_IFEXISTS']._serialized_end=1579
-  _globals['_SEVERITY']._serialized_start=1581
-  _globals['_SEVERITY']._serialized_end=1632
-  _globals['_MODELSTATE']._serialized_start=1634
-  _globals['_MODELSTATE']._serialized_end=1694
-  _globals['_JOBKIND']._serialized_start=1696
-  _globals['_JOBKIND']._serialized_end=1746
-  _globals['_JOBSTATE']._serialized_start=1748
-  _globals['_JOBSTATE']._serialized_end=1875
+  _globals['_IFEXISTS']._serialized_start=1520
+  _globals['_IFEXISTS']._serialized_end=1595
+  _globals['_SEVERITY']._serialized_start=1597
+  _globals['_SEVERITY']._serialized_end=1648
+  _globals['_MODELSTATE']._serialized_start=1650
+  _globals['_MODELSTATE']._serialized_end=1710
+  _globals['_JOBKIND']._serialized_start=1712
+  _globals['_JOBKIND']._serialized_end=1762
+  _globals['_JOBSTATE']._serialized_start=1764
+  _globals['_JOBSTATE']._serialized_end=1891
   _globals['_ERRORDETAIL']._serialized_start=74
-  _globals['_ERRORDETAIL']._serialized_end=240
-  _globals['_NOTICE']._serialized_start=242
-  _globals['_NOTICE']._serialized_end=305
-  _globals['_PROGRESS']._serialized_start=308
-  _globals['_PROGRESS']._serialized_end=535
-  _globals['_PROGRESS_FIGURESENTRY']._serialized_start=472
-  _globals['_PROGRESS_FIGURESENTRY']._serialized_end=518
-  _globals['_ROWS']._serialized_start=537
-  _globals['_ROWS']._serialized_end=556
-  _globals['_COLUMN']._serialized_start=558
-  _globals['_COLUMN']._serialized_end=594
-  _globals['_TABLE']._serialized_start=596
-  _globals['_TABLE']._serialized_end=717
-  _globals['_MODEL']._serialized_start=720
-  _globals['_MODEL']._serialized_end=948
-  _globals['_JOBSPEC']._serialized_start=951
-  _globals['_JOBSPEC']._serialized_end=1210
-  _globals['_JOB']._serialized_start=1213
-  _globals['_JOB']._serialized_end=1502
+  _globals['_ERRORDETAIL']._serialized_end=256
+  _globals['_NOTICE']._serialized_start=258
+  _globals['_NOTICE']._serialized_end=321
+  _globals['_PROGRESS']._serialized_start=324
+  _globals['_PROGRESS']._serialized_end=551
+  _globals['_PROGRESS_FIGURESENTRY']._serialized_start=488
+  _globals['_PROGRESS_FIGURESENTRY']._serialized_end=534
+  _globals['_ROWS']._serialized_start=553
+  _globals['_ROWS']._serialized_end=572
+  _globals['_COLUMN']._serialized_start=574
+  _globals['_COLUMN']._serialized_end=610
+  _globals['_TABLE']._serialized_start=612
+  _globals['_TABLE']._serialized_end=733
+  _globals['_MODEL']._serialized_start=736
+  _globals['_MODEL']._serialized_end=964
+  _globals['_JOBSPEC']._serialized_start=967
+  _globals['_JOBSPEC']._serialized_end=1226
+  _globals['_JOB']._serialized_start=1229
+  _globals['_JOB']._serialized_end=1518
 # @@protoc_insertion_point(module_scope)

@@ -118,6 +118,7 @@ class ErrorDetail(_message.Message):
     EXCERPT_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """Name of the exception class in `thanosql.errors`, e.g. "UnknownTable"."""
     hint: _builtins.str
@@ -131,6 +132,8 @@ class ErrorDetail(_message.Message):
     """When a retry may succeed."""
     request_id: _builtins.str
     """Finds the failure in the service's log."""
+    reason: _builtins.str
+    """Of an AudioError, in a word or two to count by: "unreadable", "too long"."""
     def __init__(
         self,
         *,
@@ -141,10 +144,11 @@ class ErrorDetail(_message.Message):
         excerpt: _builtins.str = ...,
         retry_after_seconds: _builtins.float | None = ...,
         request_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_retry_after_seconds", b"_retry_after_seconds", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after_seconds", b"_retry_after_seconds", "column", b"column", "excerpt", b"excerpt", "hint", b"hint", "kind", b"kind", "line", b"line", "request_id", b"request_id", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retry_after_seconds", b"_retry_after_seconds", "column", b"column", "excerpt", b"excerpt", "hint", b"hint", "kind", b"kind", "line", b"line", "reason", b"reason", "request_id", b"request_id", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retry_after_seconds: _TypeAlias = _typing.Literal["retry_after_seconds"]  # noqa: Y015
     _WhichOneofArgType__retry_after_seconds: _TypeAlias = _typing.Literal["_retry_after_seconds", b"_retry_after_seconds"]  # noqa: Y015

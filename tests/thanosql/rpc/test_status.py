@@ -102,6 +102,14 @@ def test_an_error_arrives_with_its_kind_place_and_hint() -> None:
     assert (str(got), got.retry_after) == (str(sent), 1.5)
 
 
+def test_a_recording_that_cannot_be_used_arrives_with_its_reason() -> None:
+    server = serve(errors.AudioError("'a.wav' is silent", reason="silent"))
+    got = unary(server)
+    server.stop(0)
+    assert isinstance(got, errors.AudioError)
+    assert (got.message, got.reason) == ("'a.wav' is silent", "silent")
+
+
 def test_an_error_from_within_a_stream_arrives_after_what_was_sent() -> None:
     server = serve(errors.DataError("row 7 is broken"))
     with open_channel(server.address) as channel:
