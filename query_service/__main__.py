@@ -25,6 +25,7 @@ def start(config: QueryConfig) -> RunningServer:
         config,
         {"thanosql.v1.QueryService": partial(add_QueryServiceServicer_to_server, servicer)},
         threads=most_streams + _SPARE_THREADS,
+        at_grace_end=[queries.stop],
         on_stop=[queries.stop],
     )
 

@@ -14,6 +14,7 @@ from query_service.cancellation import Cancellation
 from query_service.config import QueryConfig
 from query_service.event_log import EventLog, Payload, Reader
 from thanosql.errors import InternalError, NameTaken, NotFound, Overloaded, ThanoSQLError, Unavailable
+from thanosql.rpc.logs import current_request_id, set_request_id
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class RunningQuery:
 
     def run(self, work: Work, clock: Callable[[], float]) -> None:
         """Does the work; never raises."""
+        set_request_id(self.id)  # the calls to the other services, and what they log, go under this name
         error: ThanoSQLError | None = None
         try:
             with closing(work(self.text, self.id, self.cancellation)) as payloads:
@@ -49,12 +51,9 @@ class RunningQuery:
             error = failure
         except Exception as failure:
             if not self.cancellation.is_set:
-                request_id = uuid.uuid4().hex[:12]
-                log.exception("request %s: query %s failed", request_id, self.id)
+                log.exception("query %s failed", self.id)
                 error = InternalError(
-                    "internal error",
-                    hint="This is a fault of the server: its log has the details.",
-                    request_id=request_id,
+                    "internal error", hint="This is a fault of the server: its log has the details.", request_id=self.id
                 )
                 error.__cause__ = failure
         if self.cancellation.is_set:
@@ -98,7 +97,7 @@ class QueryRegistry:
                     raise NameTaken(f"another query has the id {query_id}", hint="Choose a new UUID for each query.")
                 return query.log.read(0)
             self._check_capacity()
-            query = RunningQuery(query_id or str(uuid.uuid4()), text, self._config, self._clock)
+            query = RunningQuery(query_id or self._unused_id(), text, self._config, self._clock)
             reader = query.log.read(0)
             self._queries[query.id] = query
             if self._cancelled_ahead.pop(query.id, "") is None:
@@ -159,6 +158,11 @@ class QueryRegistry:
                 hint="Try again when one has ended.",
                 retry_after=2.0,
             )
+
+    def _unused_id(self) -> str:
+        """The id of the request that brings the query, where no query has it."""
+        request_id = current_request_id()
+        return request_id if request_id and request_id not in self._queries else str(uuid.uuid4())
 
     def _forget_old(self) -> None:
         now = self._clock()

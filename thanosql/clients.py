@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from thanosql.convert import from_message, one_of, to_message
 from thanosql.errors import InternalError
+from thanosql.rpc.logs import METADATA_KEY, is_sane
 from thanosql.rpc.status import to_error
 from thanosql.types import (
     AudioKey,
@@ -91,8 +92,10 @@ class _Client:
         except grpc.RpcError as failure:
             raise to_error(failure, self._peer) from None
 
-    def _stream(self, method: Callable[..., Any], request: Any, translate: Callable[[Any], T]) -> Iterator[T]:
-        call = method(request)
+    def _stream(
+        self, method: Callable[..., Any], request: Any, translate: Callable[[Any], T], request_id: str = ""
+    ) -> Iterator[T]:
+        call = method(request, metadata=((METADATA_KEY, request_id),) if is_sane(request_id) else None)
         try:
             for message in call:
                 yield translate(message)
@@ -343,7 +346,7 @@ class QueryClient(_Client):
     def execute(self, text: str, query_id: str = "") -> Iterator[Event]:
         """Runs the statements of `text` in order; the work goes on if the stream is closed."""
         request = query_pb2.ExecuteRequest(text=text, query_id=query_id)
-        return self._stream(self._stub.Execute, request, self._event)
+        return self._stream(self._stub.Execute, request, self._event, query_id)
 
     def attach(self, query_id: str, next_event: int = 0) -> Iterator[Event]:
         """Follows a running or lately ended query from event number `next_event` on.
@@ -352,7 +355,7 @@ class QueryClient(_Client):
             NotFound: there is no such query any more, or its early events are gone.
         """
         request = query_pb2.AttachRequest(query_id=query_id, next_event=next_event)
-        return self._stream(self._stub.Attach, request, self._event)
+        return self._stream(self._stub.Attach, request, self._event, query_id)
 
     def cancel(self, query_id: str) -> bool:
         """Stops a query, and the training job that it started; False: it had ended already."""

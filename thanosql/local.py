@@ -24,6 +24,7 @@ from thanosql.clients import QueryClient
 from thanosql.connection import NO_QUERY
 from thanosql.errors import DataError, InvalidOption, NotFound, ThanoSQLError, Unavailable
 from thanosql.rpc.channel import open_channel
+from thanosql.rpc.logs import RequestFilter
 from thanosql.running import Hold, Running, hold, read_note
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def _start_services(workspace: Path, state: Path, token: str, undo: ExitStack) -
 def _log_to(file: Path) -> Callable[[], None]:
     """Sends the services' log to `file`, and not to the user's screen; gives what ends that."""
     writer = RotatingFileHandler(file, maxBytes=4_000_000, backupCount=1, delay=True, encoding="utf-8")
-    writer.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    writer.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s [%(request_id)s] %(message)s"))
+    writer.addFilter(RequestFilter())
     loggers = [logging.getLogger(name) for name in (*SERVICES, "thanosql")]
     for logger in loggers:
         logger.addHandler(writer)

@@ -1,4 +1,4 @@
-"""Opens channels: message limits, keepalive, retries and the token, once for every client."""
+"""Opens channels: message limits, keepalive, retries, the token and the request id, once for every client."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import grpc
+
+from thanosql.rpc.logs import METADATA_KEY, current_request_id
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message either side takes: 17 minutes of float32 samples at 16 kHz, or a big record batch."""
@@ -60,11 +62,12 @@ _CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
 
 
 def open_channel(address: str, token: str = "") -> grpc.Channel:
-    """A channel to `address` ("host:port") whose every call carries `token`; connects when first used."""
+    """A channel to `address` ("host:port"); connects when first used.
+
+    Every call carries `token`, and the id of the request on whose behalf it is made.
+    """
     channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-    if token:
-        channel = grpc.intercept_channel(channel, _TokenSender(token))
-    return channel
+    return grpc.intercept_channel(channel, _MetadataSender(token))
 
 
 class _CallDetails(NamedTuple):
@@ -76,27 +79,31 @@ class _CallDetails(NamedTuple):
     compression: grpc.Compression | None
 
 
-class _TokenSender(
+class _MetadataSender(
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
     grpc.StreamUnaryClientInterceptor,
     grpc.StreamStreamClientInterceptor,
 ):
-    """Adds `authorization: Bearer …` to every call."""
+    """Adds `authorization: Bearer …` and `x-request-id` to every call."""
 
     def __init__(self, token: str) -> None:
-        self._metadata = ("authorization", f"Bearer {token}")
+        self._always = [("authorization", f"Bearer {token}")] if token else []
 
     def _send(self, continuation: Callable[[Any, Any], Any], details: grpc.ClientCallDetails, request: Any) -> Any:
-        with_token = _CallDetails(
+        metadata = [*(details.metadata or ()), *self._always]
+        request_id = current_request_id()
+        if request_id and all(key != METADATA_KEY for key, _ in metadata):
+            metadata.append((METADATA_KEY, request_id))
+        sent = _CallDetails(
             method=details.method,
             timeout=details.timeout,
-            metadata=[*(details.metadata or ()), self._metadata],
+            metadata=metadata,
             credentials=details.credentials,
             wait_for_ready=details.wait_for_ready,
             compression=details.compression,
         )
-        return continuation(with_token, request)
+        return continuation(sent, request)
 
     intercept_unary_unary = _send  # type: ignore[assignment]
     intercept_unary_stream = _send  # type: ignore[assignment]

@@ -1,14 +1,16 @@
-"""What every call passes on its way into a servicer: the token is checked, failures become statuses.
+"""What every call passes on its way into a servicer: it gets its id, the token is checked, failures become statuses,
+its end is logged, and the calls that outlast the grace of a server that stops are ended.
 
-One object wraps a method's behaviour; it comes in a threaded and an asyncio form, which differ
-only in how they wait.
+One object wraps a method's behaviour; it comes in a threaded and an asyncio form, which differ only in how they wait.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
-import uuid
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ import grpc
 import grpc.aio
 
 from thanosql import errors
+from thanosql.rpc.logs import METADATA_KEY, current_request_id, read_request_id, set_request_id
 from thanosql.rpc.status import to_status
 
 log = logging.getLogger(__name__)
@@ -47,11 +50,31 @@ def _as_ours(error: Exception, method: str) -> errors.ThanoSQLError:
         return error
     if isinstance(error, errors.ThanoSQLError):  # from a newer peer: no status of its own
         return errors.DataError(error.message, hint=error.hint)
-    request_id = uuid.uuid4().hex[:12]
+    request_id = current_request_id()
     log.error("request %s, %s failed", request_id, method, exc_info=error)
     return errors.InternalError(
         "internal error", hint="This is a fault of the server: its log has the details.", request_id=request_id
     )
+
+
+def _stopping(service: str) -> errors.Unavailable:
+    return errors.Unavailable(
+        f"{service}_service is stopping, and the call was not done within the grace",
+        hint="Run the statement again when it is back.",
+    )
+
+
+def _log_end(method: str, kind: str, status: str, begin: float) -> None:
+    """The access line: streams and what failed at INFO, the many short calls that went well at DEBUG."""
+    level = logging.DEBUG if kind == "unary" and status == "OK" else logging.INFO
+    if log.isEnabledFor(level):
+        seconds = time.monotonic() - begin
+        fields = {"method": method, "status": status, "seconds": round(seconds, 6)}
+        log.log(level, "%s %s in %.3f s", method, status, seconds, extra={"fields": fields})
+
+
+def _trailer() -> tuple[str, str]:
+    return (METADATA_KEY, current_request_id())
 
 
 def _rewrap(handler: Handler, unary: Callable[..., Any], stream: Callable[..., Any]) -> Handler:
@@ -72,98 +95,197 @@ def _rewrap(handler: Handler, unary: Callable[..., Any], stream: Callable[..., A
 
 
 class ThreadedInterceptor(grpc.ServerInterceptor):
-    """Token check and error translation for `grpc.server`."""
+    """For `grpc.server`.
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    Args:
+        service: Name of the service, for messages.
+        token: What callers must send; empty: nothing.
+    """
+
+    def __init__(self, service: str, token: str) -> None:
+        self._service, self._token = service, token
+        self._terminating = False
+        self._lock = threading.Lock()
+        self.running = 0
+        """Calls that are being answered now."""
+
+    def terminate(self) -> None:
+        """Calls that send anything from now on end as unavailable; a thread that waits cannot be woken from here."""
+        self._terminating = True
 
     def intercept_service(self, continuation: Call, details: grpc.HandlerCallDetails) -> Handler:
         """Wraps the method that `details` names."""
         handler = continuation(details)
-        if handler is None:
-            return None
-        allowed = _is_allowed(details, self._token)
         method = details.method
+        if handler is None or method.startswith(_OPEN):  # health and reflection: mixed kinds of behaviour
+            return handler
+        allowed = _is_allowed(details, self._token)
+        request_id = read_request_id(details.invocation_metadata)
 
         def unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             def call(request: Any, context: grpc.ServicerContext) -> Any:
+                set_request_id(request_id)
+                begin, status = time.monotonic(), "CANCELLED"
+                self._count(1)
                 try:
                     if not allowed:
                         raise _refusal()
-                    return behaviour(request, context)
+                    answer = behaviour(request, context)
+                    context.set_trailing_metadata((_trailer(),))
+                    status = "OK"
+                    return answer
                 except Exception as error:
-                    return _abort(context, error, method)
+                    failure = to_status(_as_ours(error, method))
+                    status = failure.code.name
+                    return _abort(context, failure)
+                finally:
+                    self._count(-1)
+                    _log_end(method, "unary", status, begin)
+                    set_request_id("")
 
             return call
 
         def stream(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+                set_request_id(request_id)
+                begin, status = time.monotonic(), "CANCELLED"
+                self._count(1)
                 try:
                     if not allowed:
                         raise _refusal()
-                    yield from behaviour(request, context)
+                    for response in behaviour(request, context):
+                        if self._terminating:
+                            raise _stopping(self._service)
+                        yield response
+                    context.set_trailing_metadata((_trailer(),))
+                    status = "OK"
                 except Exception as error:
-                    _abort(context, error, method)
+                    failure = to_status(_as_ours(error, method))
+                    status = failure.code.name
+                    _abort(context, failure)
+                finally:
+                    self._count(-1)
+                    _log_end(method, "stream", status, begin)
 
             return call
 
         return _rewrap(handler, unary, stream)
 
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self.running += more
 
-def _abort(context: grpc.ServicerContext, error: Exception, method: str) -> None:
+
+def _abort(context: grpc.ServicerContext, status: Any) -> None:
     if not context.is_active():  # the caller has gone: nobody to tell, and abort() would raise into the log
         return
-    context.abort_with_status(to_status(_as_ours(error, method)))
+    # A status of grpc_status is a named tuple.
+    context.abort_with_status(status._replace(trailing_metadata=(*(status.trailing_metadata or ()), _trailer())))
 
 
 class AsyncioInterceptor(grpc.aio.ServerInterceptor):
-    """Token check and error translation for `grpc.aio.server`."""
+    """For `grpc.aio.server`.
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    Args:
+        service: Name of the service, for messages.
+        token: What callers must send; empty: nothing.
+    """
+
+    def __init__(self, service: str, token: str) -> None:
+        self._service, self._token = service, token
+        self._terminating = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def running(self) -> int:
+        """Calls that are being answered now."""
+        return len(self._tasks)
+
+    def terminate(self) -> None:
+        """Ends the running calls as unavailable; to be called on the event loop."""
+        self._terminating = True
+        for task in list(self._tasks):
+            task.cancel()
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
     ) -> Handler:
         """Wraps the method that `details` names."""
         handler = await continuation(details)
-        if handler is None:
-            return None
-        if not details.method.startswith("/thanosql."):  # health and reflection: mixed kinds of behaviour
+        method = details.method
+        if handler is None or method.startswith(_OPEN):  # health and reflection: mixed kinds of behaviour
             return handler
         allowed = _is_allowed(details, self._token)
-        method = details.method
+        request_id = read_request_id(details.invocation_metadata)
 
         def unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             async def call(request: Any, context: Any) -> Any:
+                end = self._begin(method, "unary", request_id)
                 try:
                     if not allowed:
                         raise _refusal()
-                    return await behaviour(request, context)
+                    answer = await behaviour(request, context)
+                    context.set_trailing_metadata((_trailer(),))
+                    end("OK")
+                    return answer
                 except grpc.aio.AbortError:
+                    end(_code_of(context))
                     raise
-                except Exception as error:
-                    await _abort_asynchronously(context, error, method)
+                except (Exception, asyncio.CancelledError) as error:
+                    await self._abort(context, error, method, end)
 
             return call
 
         def stream(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+                end = self._begin(method, "stream", request_id)
                 try:
                     if not allowed:
                         raise _refusal()
                     async for response in behaviour(request, context):
                         yield response
+                    context.set_trailing_metadata((_trailer(),))
+                    end("OK")
                 except grpc.aio.AbortError:
+                    end(_code_of(context))
                     raise
-                except Exception as error:
-                    await _abort_asynchronously(context, error, method)
+                except GeneratorExit:
+                    end("CANCELLED")
+                    raise
+                except (Exception, asyncio.CancelledError) as error:
+                    await self._abort(context, error, method, end)
 
             return call
 
         return _rewrap(handler, unary, stream)
 
+    def _begin(self, method: str, kind: str, request_id: str) -> Callable[[str], None]:
+        """A call begins; gives what is told how it ended."""
+        set_request_id(request_id)  # each call has a task of its own
+        begin, task = time.monotonic(), asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
 
-async def _abort_asynchronously(context: Any, error: Exception, method: str) -> None:
-    status = to_status(_as_ours(error, method))
-    await context.abort(status.code, status.details, status.trailing_metadata)
+        def end(status: str) -> None:
+            self._tasks.discard(task)
+            _log_end(method, kind, status, begin)
+
+        return end
+
+    async def _abort(self, context: Any, error: BaseException, method: str, end: Callable[[str], None]) -> None:
+        """Ends the call with the status of `error`; a cancellation of our own is a server that stops."""
+        if isinstance(error, Exception):
+            status = to_status(_as_ours(error, method))
+        elif self._terminating and not context.cancelled():
+            status = to_status(_stopping(self._service))
+        else:
+            end("CANCELLED")
+            raise error
+        end(status.code.name)
+        await context.abort(status.code, status.details, (*(status.trailing_metadata or ()), _trailer()))
+
+
+def _code_of(context: Any) -> str:
+    """The name of the status that a servicer has ended its call with."""
+    code = context.code()
+    return next((each.name for each in grpc.StatusCode if code in (each, each.value[0])), "UNKNOWN")

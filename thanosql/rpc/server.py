@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from thanosql.configuration import ServiceConfig, parse_arguments
 from thanosql.errors import ThanoSQLError, Unavailable
 from thanosql.rpc.channel import OPTIONS
+from thanosql.rpc.health import AsyncioHealth, HealthStates, ThreadedHealth
 from thanosql.rpc.interceptors import AsyncioInterceptor, ThreadedInterceptor
+from thanosql.rpc.logs import configure_logging
 
 log = logging.getLogger(__name__)
 
 Registration = Callable[[Any], None]
 """Adds a servicer to a server: `partial(add_CatalogServiceServicer_to_server, servicer)`."""
 
+Actions = Sequence[Callable[[], None]]
+
 C = TypeVar("C", bound=ServiceConfig)
+
+HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+TERMINATE_WITHIN = 1.0
+"""Seconds that calls have after the grace to end as unavailable, with a message, before gRPC cuts them off."""
 
 # Two servers must never share a port in silence.
 _SERVER_OPTIONS = (*OPTIONS, ("grpc.so_reuseport", 0), ("grpc.keepalive_permit_without_calls", 1))
@@ -50,54 +61,67 @@ def start_server(
     services: Mapping[str, Registration],
     *,
     threads: int = 16,
-    on_stop: Sequence[Callable[[], None]] = (),
+    health: HealthStates | None = None,
+    at_grace_end: Actions = (),
+    on_stop: Actions = (),
 ) -> RunningServer:
-    """Serves in a pool of `threads`; `on_stop` runs, in order, when the calls have ended.
+    """Serves in a pool of `threads`.
+
+    Args:
+        config: Where to listen, the token, the grace.
+        services: By name, how each adds itself to the server.
+        threads: Calls that are answered at once.
+        health: States that the service wants to set itself, beside those of the process and its services.
+        at_grace_end: What ends calls that wait for something and outlast the grace; it should raise `Unavailable` in
+            them. What is sent after it ends as unavailable by itself.
+        on_stop: What runs, in order, when the calls have ended.
 
     Raises:
         Unavailable: the port is taken.
     """
-    server = grpc.server(
-        ThreadPoolExecutor(threads, thread_name_prefix=f"{config.service}-call"),
-        interceptors=[ThreadedInterceptor(config.token)],
-        options=_SERVER_OPTIONS,
-    )
-    for register in services.values():
-        register(server)
-    states = health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(states, server)
-    reflection.enable_server_reflection(_reflected(services), server)
-    port = _bind(server, config)
-    server.start()
-    for name in ("", *services):
-        states.set(name, health_pb2.HealthCheckResponse.SERVING)
-    return _ThreadedServer(server, states, config, port, on_stop)
+    return _ThreadedServer(config, services, threads, health or HealthStates(), at_grace_end, on_stop)
 
 
 def start_aio_server(
-    config: ServiceConfig, services: Mapping[str, Registration], *, on_stop: Sequence[Callable[[], None]] = ()
+    config: ServiceConfig,
+    services: Mapping[str, Registration],
+    *,
+    health: HealthStates | None = None,
+    at_grace_end: Actions = (),
+    on_stop: Actions = (),
 ) -> RunningServer:
-    """Like `start_server`, on an asyncio event loop in a thread of its own.
+    """Like `start_server`, on an asyncio event loop in a thread of its own; calls that wait are ended without help.
 
     Raises:
         Unavailable: the port is taken.
     """
-    return _AsyncioServer(config, services, on_stop)
+    return _AsyncioServer(config, services, health or HealthStates(), at_grace_end, on_stop)
 
 
 def run_service(
     config_type: type[C], start: Callable[[C], RunningServer], arguments: Sequence[str] | None = None
 ) -> None:
-    """The main function of a service: reads the configuration, serves, drains on SIGTERM or Ctrl-C."""
+    """The main function of a service: reads the configuration, serves, drains on SIGTERM or Ctrl-C.
+
+    A second signal ends the process at once.
+    """
     config = parse_arguments(config_type, arguments, f"thanosql serve {config_type.service}")
-    logging.basicConfig(level=config.log_level, format=f"%(asctime)s {config.service} %(levelname)s %(message)s")
     try:
+        configure_logging(config)
         server = start(config)
     except ThanoSQLError as error:
         raise SystemExit(f"{config.service}_service cannot start: {error}") from error
     stopping = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            log.warning("ending at once, by a second signal")
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     log.info("listening on %s", server.address)
     stopping.wait()
     log.info("stopping: running calls may take up to %g s", config.grace)
@@ -106,7 +130,7 @@ def run_service(
 
 
 def _reflected(services: Mapping[str, Registration]) -> list[str]:
-    return [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    return [*services, HEALTH, reflection.SERVICE_NAME]
 
 
 def _bind(server: Any, config: ServiceConfig) -> int:
@@ -121,26 +145,55 @@ def _bind(server: Any, config: ServiceConfig) -> int:
     return port
 
 
+def _log_termination(calls: int, grace: float) -> None:
+    if calls:
+        log.warning("%d calls were not done within %g s: they are ended as unavailable", calls, grace)
+
+
 class _ThreadedServer:
     def __init__(
         self,
-        server: grpc.Server,
-        states: health.HealthServicer,
         config: ServiceConfig,
-        port: int,
-        on_stop: Sequence[Callable[[], None]],
+        services: Mapping[str, Registration],
+        threads: int,
+        health: HealthStates,
+        at_grace_end: Actions,
+        on_stop: Actions,
     ) -> None:
-        self._server, self._states, self._grace, self._on_stop = server, states, config.grace, on_stop
-        self.port, self.address = port, f"{config.host}:{port}"
+        self._health, self._grace, self._at_grace_end, self._on_stop = health, config.grace, at_grace_end, on_stop
+        self._calls = ThreadedInterceptor(config.service, config.token)
+        self._server = grpc.server(
+            ThreadPoolExecutor(threads, thread_name_prefix=f"{config.service}-call"),
+            interceptors=[self._calls],
+            options=_SERVER_OPTIONS,
+        )
+        for register in services.values():
+            register(self._server)
+        self._checks = ThreadedHealth(health)
+        health_pb2_grpc.add_HealthServicer_to_server(self._checks, self._server)
+        reflection.enable_server_reflection(_reflected(services), self._server)
+        self.port = _bind(self._server, config)
+        self.address = f"{config.host}:{self.port}"
+        self._server.start()
+        for name in ("", *services):
+            health.set(name, True)
         self._stopped = threading.Event()
         self._stopping = threading.Lock()
 
     def stop(self, grace: float | None = None) -> None:
+        grace = self._grace if grace is None else grace
         with self._stopping:
             if self._stopped.is_set():
                 return
-            self._states.enter_graceful_shutdown()
-            self._server.stop(self._grace if grace is None else grace).wait()
+            self._health.end()
+            ended = self._server.stop(grace + TERMINATE_WITHIN)
+            if not ended.wait(grace):
+                _log_termination(self._calls.running, grace)
+                self._calls.terminate()
+                for action in self._at_grace_end:
+                    action()
+                ended.wait()
+            self._checks.close()
             for action in self._on_stop:
                 action()
             self._stopped.set()
@@ -151,9 +204,15 @@ class _ThreadedServer:
 
 class _AsyncioServer:
     def __init__(
-        self, config: ServiceConfig, services: Mapping[str, Registration], on_stop: Sequence[Callable[[], None]]
+        self,
+        config: ServiceConfig,
+        services: Mapping[str, Registration],
+        health: HealthStates,
+        at_grace_end: Actions,
+        on_stop: Actions,
     ) -> None:
-        self._config, self._services, self._on_stop = config, services, on_stop
+        self._config, self._services, self._health = config, services, health
+        self._at_grace_end, self._on_stop = at_grace_end, on_stop
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"{config.service}-loop", daemon=True)
         self._thread.start()
@@ -170,6 +229,7 @@ class _AsyncioServer:
         with self._stopping:
             if self._stopped.is_set():
                 return
+            self._health.end()
             self._run(self._stop(self._config.grace if grace is None else grace))
             for action in self._on_stop:
                 action()
@@ -183,21 +243,27 @@ class _AsyncioServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start(self) -> int:
-        self._server = grpc.aio.server(interceptors=[AsyncioInterceptor(self._config.token)], options=_SERVER_OPTIONS)
+        self._calls = AsyncioInterceptor(self._config.service, self._config.token)
+        self._server = grpc.aio.server(interceptors=[self._calls], options=_SERVER_OPTIONS)
         for register in self._services.values():
             register(self._server)
-        self._states = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._states, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(AsyncioHealth(self._health), self._server)
         reflection.enable_server_reflection(_reflected(self._services), self._server)
         port = _bind(self._server, self._config)
         await self._server.start()
         for name in ("", *self._services):
-            await self._states.set(name, health_pb2.HealthCheckResponse.SERVING)
+            self._health.set(name, True)
         return port
 
     async def _stop(self, grace: float) -> None:
-        await self._states.enter_graceful_shutdown()
-        await self._server.stop(grace)
+        ending = asyncio.ensure_future(self._server.stop(grace + TERMINATE_WITHIN))
+        ended, _ = await asyncio.wait({ending}, timeout=grace)
+        if not ended:
+            _log_termination(self._calls.running, grace)
+            for action in self._at_grace_end:
+                await asyncio.to_thread(action)
+            self._calls.terminate()
+            await ending
 
     def _end_loop(self) -> None:
         async def finish() -> None:
