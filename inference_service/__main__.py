@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 
 from inference_service.config import InferenceConfig
+from inference_service.metrics import Observation
 from inference_service.models import Models
+from inference_service.oip_servicer import OpenInferenceServicer
 from inference_service.servicer import InferenceServicer
 from inference_service.transcription import Transcribers
+from thanosql.oip.grpc_service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from thanosql.rpc.health import HealthStates
 from thanosql.rpc.server import RunningServer, run_service, start_aio_server
 from thanosql.v1.inference_pb2_grpc import add_InferenceServiceServicer_to_server
 
+log = logging.getLogger(__name__)
+
 SERVICE = "thanosql.v1.InferenceService"
+OPEN_INFERENCE = "inference.GRPCInferenceService"
 
 
 def start(config: InferenceConfig) -> RunningServer:
     """Wires the service and starts serving; no model is loaded before it is asked for."""
     models = Models(config)
     readers = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="read-audio")
-    servicer = InferenceServicer(config, models, readers, Transcribers(config, readers))
-    register = partial(add_InferenceServiceServicer_to_server, servicer)
-    return start_aio_server(config, {SERVICE: register}, on_stop=(models.close, readers.shutdown))
+    transcribers = Transcribers(config, readers)
+    health = HealthStates()
+    own = InferenceServicer(config, models, readers, transcribers)
+    open_inference = OpenInferenceServicer(config, models, transcribers, is_ready=partial(health.is_serving, ""))
+    services = {
+        SERVICE: partial(add_InferenceServiceServicer_to_server, own),
+        OPEN_INFERENCE: partial(add_GRPCInferenceServiceServicer_to_server, open_inference),
+    }
+    opened = ExitStack()
+    opened.callback(readers.shutdown)
+    opened.callback(models.close)
+    try:
+        if config.metrics_port is not None:
+            opened.callback(_serve_metrics(config, config.metrics_port, models))
+        return start_aio_server(config, services, health=health, on_stop=[opened.close])
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _serve_metrics(config: InferenceConfig, port: int, models: Models) -> Callable[[], None]:
+    """Answers Prometheus; gives what ends that."""
+    from inference_service.exposition import MetricsServer
+
+    def observe() -> Iterator[Observation]:
+        for each in models.statistics():
+            yield Observation(each, models.figures(each.model, each.version))
+
+    metrics = MetricsServer(config.host, port, observe)
+    log.info("metrics at http://%s:%d/metrics", config.host, metrics.port)
+    return metrics.close
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

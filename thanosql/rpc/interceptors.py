@@ -24,7 +24,15 @@ from thanosql.rpc.status import to_status
 log = logging.getLogger(__name__)
 
 # Health checks and reflection say nothing of users' data, and probes carry no token.
-_OPEN = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+_OPEN = (
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.",
+    "/inference.GRPCInferenceService/ServerLive",
+    "/inference.GRPCInferenceService/ServerReady",
+)
+
+# Clients of the Open Inference Protocol know nothing of our details, and show the status's text only.
+_FOREIGN = "/inference."
 
 Handler = Any  # grpc.RpcMethodHandler: a named tuple that the type stubs know only in part
 Call = Callable[[grpc.HandlerCallDetails], Handler]
@@ -46,6 +54,13 @@ def _refusal() -> errors.Unauthenticated:
 
 def _as_ours(error: Exception, method: str) -> errors.ThanoSQLError:
     """Our own errors as they are; anything else as an internal error, its text kept in the log."""
+    ours = _translate(error, method)
+    if method.startswith(_FOREIGN) and ours.hint:
+        ours.message, ours.hint = f"{ours.message}. {ours.hint}", ""
+    return ours
+
+
+def _translate(error: Exception, method: str) -> errors.ThanoSQLError:
     if isinstance(error, errors.ThanoSQLError) and type(error) is not errors.ThanoSQLError:
         return error
     if isinstance(error, errors.ThanoSQLError):  # from a newer peer: no status of its own
