@@ -24,5 +24,10 @@ class InferenceConfig(ServiceConfig):
     decode_threads: int = setting(2, "recordings decoded at once")
     queue_seconds: float = setting(300.0, "seconds of bulk audio that wait for a model before senders are held back")
     interactive_queue_seconds: float = setting(60.0, "the same for the interactive class")
+    bulk_share: float = setting(0.2, "what bulk gets of the computing, at the least, while interactive calls wait")
+    delay: float = setting(0.0, "milliseconds that a batch waits for company, from its oldest clip's arrival")
     loaded_models: int = setting(2, "models kept in memory")
     max_audio_seconds: float = setting(4 * 3600.0, "longest recording that is taken")
+    metrics_port: int | None = setting(
+        None, "port of /metrics for Prometheus; 0: any free one; not given: none is opened"
+    )

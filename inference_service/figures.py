@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from inference_service.batching import Closed as Closed
 from thanosql.types import Priority
 
 
@@ -23,17 +24,6 @@ class Outcome(StrEnum):
     """Given up by its caller."""
     LATE = "late"
     """Not answered by its deadline."""
-
-
-class Closed(StrEnum):
-    """Why a batch did not take in more."""
-
-    EMPTY = "empty"
-    """Nothing else waited."""
-    BUDGET = "budget"
-    """Rows × longest row would have been over the budget."""
-    ROWS = "rows"
-    """It has as many rows as a batch may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +55,16 @@ class BatchReport:
     padded_seconds: float
     compute_seconds: float
     closed: Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for a model now, of one class."""
+
+    rows: int = 0
+    """Clips, or pieces of them."""
+    seconds: float = 0.0
+    """Of audio."""
 
 
 INFINITY = float("inf")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from inference_service.figures import ANSWER_BOUNDS, PADDED_BOUNDS, ROW_BOUNDS, Closed, Figures, Outcome
+from inference_service.figures import ANSWER_BOUNDS, PADDED_BOUNDS, ROW_BOUNDS, Closed, Figures, Outcome, Waiting
 from thanosql.types import ModelStatistics, Priority, ServingState
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ TRITON_REASONS = {
 """Triton's label for what did not succeed."""
 
 MICROSECONDS = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits for a model, of one class."""
-
-    requests: int = 0
-    """Clips, or pieces of them."""
-    seconds: float = 0.0
-    """Of audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +76,7 @@ def _triton_families(observed: tuple[Observation, ...]) -> Iterator[Metric]:
         total.add_sample(total.name, labels, round(figures.request_seconds * MICROSECONDS))
         queue.add_sample(queue.name, labels, round(figures.queue_seconds * MICROSECONDS))
         compute.add_sample(compute.name, labels, round(figures.row_compute_seconds * MICROSECONDS))
-        pending.add_sample(pending.name, labels, sum(waiting.requests for waiting in each.waiting.values()))
+        pending.add_sample(pending.name, labels, sum(waiting.rows for waiting in each.waiting.values()))
     yield from (success, failure, count, executions, total, queue, compute, pending)
 
 
