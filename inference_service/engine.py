@@ -85,6 +85,10 @@ class Engine(Protocol):
         """Frees the weights; no batch is running any more."""
 
 
+ENGINES = ("onnxruntime", "openvino")
+PRECISIONS = ("fp32", "bf16", "int8")
+
+
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
     """How one version of a model is computed: what `open_engine` opens."""
@@ -106,9 +110,10 @@ class EngineChoice:
     def max_rows(self) -> int:
         """The most rows that a batch may have; 0: any number.
 
-        Dynamic quantisation takes one scale over the whole batch, so in int8 rows would change one another.
+        Rows change one another in int8, where dynamic quantisation takes one scale over the whole batch, and in bf16,
+        where another shape sums in another order (measured: log-probabilities differ by up to 0.03).
         """
-        return 1 if self.precision == "int8" else 0
+        return 0 if self.precision == "fp32" else 1
 
 
 def open_engine(folder: Path, description: ModelDescription, choice: EngineChoice) -> Engine:
@@ -117,14 +122,24 @@ def open_engine(folder: Path, description: ModelDescription, choice: EngineChoic
     Args:
         folder: The version's folder in the model store.
         description: What its `model.json` says.
-        choice: One that `candidates` gives.
+        choice: Of an engine and precision that `candidates` gives.
 
     Raises:
         DataError: the graph is damaged, or is not of the store's contract.
     """
-    from inference_service.onnx_engine import OnnxEngine
+    if choice.engine == "openvino":
+        from inference_service.openvino_engine import OpenVinoEngine
 
-    return OnnxEngine(folder / GRAPH, description, device=choice.device, threads=choice.threads)
+        return OpenVinoEngine(
+            folder / GRAPH, description, precision=choice.precision, workers=choice.workers, threads=choice.threads
+        )
+    from inference_service.onnx_engine import OnnxEngine
+    from inference_service.quantisation import choose_places, quantised_graph
+
+    file = folder / GRAPH
+    if choice.precision == "int8":
+        file = quantised_graph(file, description, choose_places(folder, description, choice.cache))
+    return OnnxEngine(file, description, device=choice.device, threads=choice.threads)
 
 
 def candidates(device: str, engine: str = "auto", precision: str = "fp32") -> tuple[tuple[str, str], ...]:
@@ -132,18 +147,48 @@ def candidates(device: str, engine: str = "auto", precision: str = "fp32") -> tu
 
     Args:
         device: "cpu" or "cuda".
-        engine: "onnxruntime", "openvino", or "auto" for all of them.
+        engine: "onnxruntime", "openvino", or "auto" for both.
         precision: "fp32", "bf16", "int8", or "auto" for all of them.
 
     Raises:
         InvalidOption: there is none; the message says what there is.
     """
-    here = (("onnxruntime", "fp32"),)
+    for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
+        if value not in ("auto", *known):
+            raise InvalidOption(f"{name} {value!r} is unknown", hint=f"Choose auto, {' or '.join(known)}.")
+    here = _available(device)
     chosen = tuple(pair for pair in here if engine in ("auto", pair[0]) and precision in ("auto", pair[1]))
-    if not chosen:
-        there = ", ".join(f"{name} with {bits}" for name, bits in here)
-        raise InvalidOption(f"{engine} with {precision} cannot be had on {device}", hint=f"Here is: {there}.")
-    return chosen
+    if chosen:
+        return chosen
+    there = ", ".join(f"{name} in {bits}" for name, bits in here)
+    raise InvalidOption(
+        f"engine {engine!r} with precision {precision!r} cannot be had on this machine's {device}",
+        hint=f"What there is: {there}.{_missing(device, engine, precision)}",
+    )
+
+
+def _available(device: str) -> tuple[tuple[str, str], ...]:
+    if device != "cpu":
+        return (("onnxruntime", "fp32"),)
+    from inference_service.openvino_engine import precisions
+
+    return (
+        ("onnxruntime", "fp32"),
+        *(("openvino", each) for each in precisions()),
+        ("onnxruntime", "int8"),
+    )
+
+
+def _missing(device: str, engine: str, precision: str) -> str:
+    """What could be done about it."""
+    from inference_service.openvino_engine import INSTALL, precisions
+
+    wants_openvino = engine == "openvino" or (engine == "auto" and precision == "bf16")
+    if device == "cpu" and wants_openvino and not precisions():
+        return f" OpenVINO is not installed: {INSTALL}"
+    if device == "cpu" and wants_openvino and precision == "bf16":
+        return " This CPU does not compute in bf16."
+    return ""
 
 
 def choose_device(asked: str) -> str:
