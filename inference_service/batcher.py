@@ -1,67 +1,101 @@
-"""The queue in front of one model's engine, and the threads that compute its batches."""
+"""The threads that compute one model's batches, and notice what is late or given up."""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_service.batching import Limits, Request, Turns, choose_batch
+from inference_service.batching import Closed, Limits, Request, Running, Sharing
 from inference_service.decode import FrameScores
-from inference_service.engine import Engine
-from thanosql.errors import Unavailable
+from inference_service.engine import Engine, Termination
+from inference_service.figures import BatchReport, ModelFigures, RowReport
+from inference_service.queue import Queue
+from inference_service.rate import AudioRate, Forecast, forecast
+from thanosql.errors import TimedOut, Unavailable
 from thanosql.types import Priority
+
+log = logging.getLogger(__name__)
 
 Samples = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class BatchFigures:
-    """What a batcher has done."""
+@dataclass(slots=True, eq=False)
+class _Row:
+    """A request with its samples, and who waits for the answer."""
 
-    batches: int = 0
-    audio_seconds: float = 0.0
-    padded_seconds: float = 0.0
-    compute_seconds: float = 0.0
-    """Summed over the workers."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
     request: Request
-    stream: Hashable
     samples: Samples
     log_probs: bool
+    batch: _Batch | None = None
+    """That computes it at the moment."""
     future: Future[FrameScores] = field(default_factory=Future)
 
 
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """Rows that are being computed."""
+
+    rows: list[_Row]
+    closed: Closed
+    termination: Termination = field(default_factory=Termination)
+
+    @property
+    def padded_seconds(self) -> float:
+        return len(self.rows) * max(row.request.seconds for row in self.rows)
+
+    @property
+    def audio_seconds(self) -> float:
+        return sum(row.request.seconds for row in self.rows)
+
+
 class Batcher:
-    """Computes what is submitted, in batches that `choose_batch` picks.
+    """Computes what is submitted, in batches that the rule of `batching` picks.
 
     Args:
         engine: What computes.
         sample_rate: Samples per second of what is submitted.
         limits: How large batches may be.
         workers: Batches computed at once.
-        clock: Gives seconds; measures the computing.
+        clock: Gives seconds; deadlines are given on it.
         name: Of the worker threads.
+        figures: What was done is recorded there.
+        sharing: How the two classes share.
+        audio_rate: Seconds of audio a second, all workers together, as calibrated; 0: not known.
     """
 
     def __init__(
-        self, engine: Engine, *, sample_rate: int, limits: Limits, workers: int, clock: Callable[[], float], name: str
+        self,
+        engine: Engine,
+        *,
+        sample_rate: int,
+        limits: Limits,
+        workers: int,
+        clock: Callable[[], float],
+        name: str,
+        figures: ModelFigures,
+        sharing: Sharing | None = None,
+        audio_rate: float = 0.0,
     ) -> None:
         self._engine, self._sample_rate, self._limits, self._clock = engine, sample_rate, limits, clock
-        self._waiting: list[_Waiting] = []
-        self._turns = Turns()
-        self._running: dict[int, float] = {}
-        self._figures = BatchFigures()
+        self._figures, self._name = figures, name
+        self._queue = Queue(limits, sharing or Sharing())
+        self._waiting: dict[int, _Row] = {}
+        self._running: dict[int, _Batch] = {}
+        """By the thread that computes it."""
+        self._rate = AudioRate(audio_rate, workers)
         self._closed = False
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._deadline_set = threading.Condition(lock)
+        self._watcher: threading.Thread | None = None
         self._workers = [
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True) for number in range(workers)
         ]
@@ -73,15 +107,15 @@ class Batcher:
         stream: Hashable,
         samples: Samples,
         *,
-        priority: Priority = Priority.BULK,  # noqa: ARG002
-        deadline: float = math.inf,  # noqa: ARG002
+        priority: Priority = Priority.BULK,
+        deadline: float = math.inf,
         max_rows: int = 0,
         log_probs: bool = False,
     ) -> Future[FrameScores]:
         """Queues a clip or piece; its future is answered on its own, whatever befalls the others of its batch.
 
         Args:
-            stream: Whose it is: streams take turns.
+            stream: Whose it is: streams of a class take turns.
             samples: float32 `[samples]`.
             priority: The class whose share it is computed on.
             deadline: On the batcher's clock; what has not begun by then fails with `TimedOut`.
@@ -95,115 +129,213 @@ class Batcher:
         Raises:
             Unavailable: the batcher is closed.
         """
-        seconds = len(samples) / self._sample_rate
         with self._changed:
             if self._closed:
                 raise _stopping()
-            waiting = _Waiting(
-                Request(seconds, self._turns.take(stream, seconds), max_rows), stream, samples, log_probs
+            request = self._queue.put(
+                len(samples) / self._sample_rate,
+                now=self._clock(),
+                priority=priority,
+                stream=stream,
+                deadline=deadline,
+                max_rows=max_rows,
             )
-            self._waiting.append(waiting)
+            row = self._waiting[request.number] = _Row(request, samples, log_probs)
+            if deadline < math.inf:
+                self._watch()
             self._changed.notify()
-        return waiting.future
+        row.future.add_done_callback(partial(self._give_up, row))
+        return row.future
 
     def withdraw(self, stream: Hashable) -> None:
-        """Takes everything of a stream that has ended out of the queue, at once."""
+        """Takes back everything of a stream that has ended, what is queued and what is being computed, at once."""
         with self._changed:
-            gone = [each for each in self._waiting if each.stream == stream]
-            self._waiting = [each for each in self._waiting if each.stream != stream]
-            self._turns.forget(stream)
-        for each in gone:
-            each.future.cancel()
+            gone = [self._waiting.pop(request.number) for request in self._queue.withdraw(stream)]
+            batches = list(self._running.values())
+            gone += [row for batch in batches for row in batch.rows if row.request.stream == stream]
+            self._changed.notify_all()
+        for row in gone:
+            row.future.cancel()
+
+    def forecast(self, priority: Priority, stream: Hashable, seconds: float) -> Forecast:
+        """When one more request of so many seconds would begin and end, as far as can be told."""
+        with self._changed:
+            running = self._describe_running()
+            busy = 0.0 if running.free else sum(batch.audio_seconds for batch in self._running.values())
+            return forecast(
+                self._rate,
+                self._limits,
+                seconds=seconds,
+                before=self._queue.seconds_before(priority, stream, seconds) + busy,
+                leaves_a_worker=priority is Priority.BULK and self._queue.interactive_is_about(self._clock()),
+            )
 
     @property
     def waiting_seconds(self) -> float:
         """Seconds of audio in the queue."""
         with self._changed:
-            return sum(each.request.seconds for each in self._waiting)
-
-    @property
-    def figures(self) -> BatchFigures:
-        """What was done so far."""
-        with self._changed:
-            return self._figures
+            return self._queue.seconds()
 
     def close(self) -> None:
         """Computes no further batch; what waits fails with `Unavailable`. Batches that are running go on."""
         with self._changed:
             self._closed = True
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = list(self._waiting.values()), {}
+            for row in waiting:
+                self._queue.remove(row.request)
             self._changed.notify_all()
-        for each in waiting:
-            if each.future.set_running_or_notify_cancel():
-                each.future.set_exception(_stopping())
+            self._deadline_set.notify_all()
+        for row in waiting:
+            _fail(row, _stopping())
 
     def join(self) -> None:
         """Returns when the running batches of a closed batcher have ended."""
         for worker in self._workers:
             worker.join()
+        if self._watcher is not None:
+            self._watcher.join()
 
     def _work(self) -> None:
         while batch := self._take():
             self._compute(batch)
             # A finished batch's samples and futures must not live on here while the next one is awaited.
-            batch = []
+            batch = None
             with self._changed:
                 del self._running[threading.get_ident()]
                 self._changed.notify_all()
 
-    def _take(self) -> list[_Waiting]:
-        """Waits for the next batch; empty when the batcher closes."""
-        with self._changed:
-            while not self._closed:
-                self._waiting = [each for each in self._waiting if not each.future.cancelled()]
-                chosen = choose_batch(
-                    [each.request for each in self._waiting], self._limits, sum(self._running.values())
-                )
-                batch = [self._waiting[index] for index in chosen]
-                if batch:
-                    left = set(range(len(self._waiting))) - set(chosen)
-                    self._waiting = [self._waiting[index] for index in sorted(left)]
-                    self._turns.serve(batch[0].request.turn)
-                    batch = [each for each in batch if each.future.set_running_or_notify_cancel()]
-                    if batch:
-                        self._running[threading.get_ident()] = _padded_seconds(batch)
+    def _take(self) -> _Batch | None:
+        """Waits for the next batch; None when the batcher closes."""
+        while True:
+            with self._changed:
+                if self._closed:
+                    return None
+                now = self._clock()
+                late = self._expire(now)
+                if not late:
+                    chosen = self._queue.take(now, self._describe_running())
+                    if not isinstance(chosen, float):
+                        rows = [self._waiting.pop(request.number) for request in chosen.rows]
+                        batch = self._begin(rows, chosen.closed)
+                        # One call may have woken this worker for what another one can do.
+                        self._changed.notify()
                         return batch
-                    continue
-                self._changed.wait()
-        return []
+                    self._changed.wait(None if chosen == math.inf else chosen - now)
+            for row in late:
+                _fail(row, _late())
 
-    def _compute(self, batch: list[_Waiting]) -> None:
+    def _begin(self, rows: list[_Row], closed: Closed) -> _Batch:
+        batch = _Batch(rows, closed)
+        with self._changed:
+            self._running[threading.get_ident()] = batch
+            for row in rows:
+                row.batch = batch
+                if row.future.cancelled():
+                    self._stop_if_dead(batch)
+        return batch
+
+    def _describe_running(self) -> Running:
+        batches = self._running.values()
+        bulk = sum(batch.rows[0].request.priority is Priority.BULK for batch in batches)
+        return Running(
+            workers=len(self._workers),
+            bulk=bulk,
+            interactive=len(batches) - bulk,
+            padded_seconds=sum(batch.padded_seconds for batch in batches),
+        )
+
+    def _compute(self, batch: _Batch) -> None:
         begin = self._clock()
         try:
             results = self._engine.run(
-                [each.samples for each in batch],
-                log_probs=any(each.log_probs for each in batch),
+                [row.samples for row in batch.rows],
+                log_probs=any(row.log_probs for row in batch.rows),
                 free_memory=not self._waiting,
+                termination=batch.termination,
             )
+            answers = list(zip(batch.rows, results, strict=True))
         except Exception as error:
-            if len(batch) == 1:
-                batch[0].future.set_exception(error)
-            else:
-                # One row may be to blame, or all of them together be too large: each gets its own chance.
-                for each in batch:
-                    self._compute([each])
+            self._answer_failed(batch, error)
             return
-        seconds = self._clock() - begin
-        padded = _padded_seconds(batch)
+        self._record(batch, begin, self._clock() - begin)
+        for row, result in answers:
+            _answer(row, result)
+
+    def _answer_failed(self, batch: _Batch, error: Exception) -> None:
+        """One row may be to blame, or all of them together be too large: each gets its own chance, if still wanted."""
+        if len(batch.rows) == 1:
+            _fail(batch.rows[0], error)
+            return
+        for row in batch.rows:
+            if not row.future.done():
+                self._compute(self._begin([row], batch.closed))
+
+    def _record(self, batch: _Batch, begin: float, seconds: float) -> None:
         with self._changed:
-            self._figures = replace(
-                self._figures,
-                batches=self._figures.batches + 1,
-                audio_seconds=self._figures.audio_seconds + sum(each.request.seconds for each in batch),
-                padded_seconds=self._figures.padded_seconds + padded,
-                compute_seconds=self._figures.compute_seconds + seconds,
-            )
-        for each, result in zip(batch, results, strict=True):
-            each.future.set_result(result)
+            self._rate.measure(batch.audio_seconds, seconds, is_backlogged=len(self._queue) > 0)
+        rows = tuple(
+            RowReport(row.request.priority, row.request.seconds, max(0.0, begin - row.request.arrival))
+            for row in batch.rows
+        )
+        self._figures.record_batch(BatchReport(rows, batch.padded_seconds, seconds, batch.closed))
+
+    def _give_up(self, row: _Row, future: Future[FrameScores]) -> None:
+        """Called when a future is done: cancelled, its row leaves the queue, or the batch that it is in."""
+        if not future.cancelled():
+            return
+        with self._changed:
+            self._waiting.pop(row.request.number, None)
+            # What a batch waited for may have been this one.
+            if self._queue.remove(row.request):
+                self._changed.notify()
+            batch = row.batch
+        if batch is not None:
+            self._stop_if_dead(batch)
+
+    def _stop_if_dead(self, batch: _Batch) -> None:
+        if all(row.future.cancelled() for row in batch.rows):
+            batch.termination.request()
+
+    def _watch(self) -> None:
+        """Sees to it that a thread notices the deadlines; the workers may all be busy."""
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._notice_deadlines, name=f"{self._name}-late", daemon=True)
+            self._watcher.start()
+        self._deadline_set.notify()
+
+    def _notice_deadlines(self) -> None:
+        while True:
+            with self._changed:
+                if self._closed:
+                    return
+                now = self._clock()
+                late = self._expire(now)
+                if not late:
+                    following = self._queue.next_deadline
+                    self._deadline_set.wait(None if following == math.inf else following - now)
+            for row in late:
+                _fail(row, _late())
+
+    def _expire(self, now: float) -> list[_Row]:
+        return [self._waiting.pop(request.number) for request in self._queue.expire(now)]
 
 
-def _padded_seconds(batch: list[_Waiting]) -> float:
-    return len(batch) * max(each.request.seconds for each in batch)
+def _answer(row: _Row, result: FrameScores) -> None:
+    try:
+        row.future.set_result(result if row.log_probs else replace(result, log_probs=None))
+    except InvalidStateError:  # given up in this moment
+        log.debug("an answer came after its caller had gone")
+
+
+def _fail(row: _Row, error: Exception) -> None:
+    try:
+        row.future.set_exception(error)
+    except InvalidStateError:  # given up in this moment
+        log.debug("a failure came after its caller had gone: %s", error)
+
+
+def _late() -> TimedOut:
+    return TimedOut("the deadline passed while the audio waited for the model")
 
 
 def _stopping() -> Unavailable:

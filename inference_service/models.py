@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference_service.batcher import Batcher
+from inference_service.batching import Sharing
 from inference_service.config import InferenceConfig
 from inference_service.engine import EngineChoice, choose_device, count_cores, open_engine
-from inference_service.figures import Figures, ModelFigures, Outcome, RequestReport
+from inference_service.figures import Figures, ModelFigures, Outcome
 from inference_service.plan import make_limits, make_plan
 from thanosql.errors import NotFound, Unavailable, UnknownModel
 from thanosql.modelstore import GRAPH, ModelDescription, read_description, version_folder
-from thanosql.types import ModelStatistics, Priority, ServingPlan
+from thanosql.types import ModelStatistics, ServingPlan
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +40,10 @@ class LoadedModel:
     used: int = 0
     """Counts up with each use of any model; the least was used longest ago."""
 
-    def count(self, *, failed: bool) -> None:
-        """A clip was answered."""
-        outcome = Outcome.FAILED if failed else Outcome.SUCCESS
-        self.figures.record_request(RequestReport(outcome, Priority.BULK, 0.0))
-
     @property
     def statistics(self) -> ModelStatistics:
         """What was done since the service started."""
-        sums, batches = self.figures.sums, self.batcher.figures
+        sums = self.figures.sums
         return ModelStatistics(
             model=self.description.name,
             version=self.description.version,
@@ -57,10 +53,10 @@ class LoadedModel:
             rejected=sums.count(Outcome.REJECTED),
             cancelled=sums.count(Outcome.CANCELLED),
             late=sums.count(Outcome.LATE),
-            batches=batches.batches,
-            audio_seconds=batches.audio_seconds,
-            padded_seconds=batches.padded_seconds,
-            compute_seconds=batches.compute_seconds,
+            batches=sums.batches,
+            audio_seconds=sums.audio_seconds,
+            padded_seconds=sums.padded_seconds,
+            compute_seconds=sums.compute_seconds,
             queue_seconds=sums.queue_seconds,
             waiting_seconds=self.batcher.waiting_seconds,
         )
@@ -187,6 +183,9 @@ class Models:
             workers=plan.workers,
             clock=self._clock,
             name=f"batch-{name}-{version}",
+            figures=figures,
+            sharing=Sharing(bulk_share=self._config.bulk_share, delay_seconds=self._config.delay / 1000),
+            audio_rate=plan.audio_rate,
         )
         log.info(
             "loaded version %d of model %s in %.1f s: %s, %d × %d threads, batches up to %g padded seconds and %d rows",
