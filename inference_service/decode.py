@@ -48,6 +48,8 @@ def blank_frames(span: Span, model: ModelDescription, *, log_probs: bool = False
 
 def join_frames(pieces: Sequence[tuple[Span, FrameScores]], model: ModelDescription) -> FrameScores:
     """The frames of the whole recording: of each piece the part that counts, in order."""
+    if len(pieces) == 1:
+        return pieces[0][1]
     tokens, scores, log_probs = [], [], []
     for span, frames in pieces:
         first = (span.keep_from - span.start) // model.frame_samples

@@ -52,6 +52,9 @@ def decode(tokens: Tokens, scores: Scores, model: ModelDescription) -> Decoding:
     The confidence of a frame is `(N·pmax − 1) / (N − 1)` for `N` tokens: 0 for a guess, 1 for certainty. A word has the
     least of its letters' frames (the blanks between them not counted).
     """
+    found = _find_words(tokens, model)
+    if not found:
+        return Decoding("", 0.0, ())
     size = len(model.vocabulary)
     certainty = np.clip((size * np.exp(np.asarray(scores, np.float64)) - 1) / max(1, size - 1), 0.0, 1.0)
     words = tuple(
@@ -61,9 +64,9 @@ def decode(tokens: Tokens, scores: Scores, model: ModelDescription) -> Decoding:
             end=runs[-1].end * model.frame_samples / model.sample_rate,
             confidence=float(min(certainty[run.start : run.end].min() for run in runs)),
         )
-        for runs in _find_words(tokens, model)
+        for runs in found
     )
-    confidence = sum(word.confidence for word in words) / len(words) if words else 0.0
+    confidence = sum(word.confidence for word in words) / len(words)
     return Decoding(" ".join(word.word for word in words), confidence, words)
 
 
@@ -83,9 +86,6 @@ def _find_runs(tokens: Tokens) -> list[_Run]:
     """Stretches of one and the same token."""
     if not len(tokens):
         return []
-    starts = np.concatenate(([0], np.flatnonzero(np.diff(tokens)) + 1))
-    ends = np.append(starts[1:], len(tokens))
-    return [
-        _Run(token, start, end)
-        for token, start, end in zip(tokens[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
-    ]
+    starts = [0, *(np.flatnonzero(tokens[1:] != tokens[:-1]) + 1).tolist()]
+    ends = [*starts[1:], len(tokens)]
+    return [_Run(token, start, end) for token, start, end in zip(tokens[starts].tolist(), starts, ends, strict=True)]
