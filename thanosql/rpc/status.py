@@ -1,12 +1,20 @@
 """The one table of exception and gRPC status, used by both sides.
 
-The status carries the message; `ErrorDetail`, in `grpc-status-details-bin`, carries the rest.
+The status carries the message; `ErrorDetail`, in `grpc-status-details-bin`, carries the rest. When to try again is also
+said as clients of other makes look for it: `google.rpc.RetryInfo` among the details, and the trailing metadata
+`grpc-retry-pushback-ms` (gRPC proposal A6), which gRPC obeys where the client's retry policy names the status code.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from typing import Any
+
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
@@ -39,6 +47,8 @@ CODES: dict[type[errors.ThanoSQLError], grpc.StatusCode] = {
     errors.InternalError: grpc.StatusCode.INTERNAL,
 }
 
+PUSHBACK = "grpc-retry-pushback-ms"
+
 _KINDS = {kind.__name__: kind for kind in CODES}
 
 # What a status means that comes from gRPC itself (no detail): the transport, or another server.
@@ -52,8 +62,8 @@ _TRANSPORT: dict[grpc.StatusCode, type[errors.ThanoSQLError]] = {
 }
 
 
-def to_status(error: errors.ThanoSQLError) -> grpc.Status:
-    """The status that says what `error` says."""
+def to_status(error: errors.ThanoSQLError) -> Any:
+    """The `grpc.Status` that says what `error` says."""
     code = CODES[type(error)]
     detail = ErrorDetail(
         kind=type(error).__name__,
@@ -63,19 +73,27 @@ def to_status(error: errors.ThanoSQLError) -> grpc.Status:
         excerpt=error.excerpt,
         retry_after_seconds=error.retry_after,
         request_id=error.request_id,
-        reason=error.reason if isinstance(error, errors.AudioError) else "",
+        reason=error.reason if isinstance(error, errors.AudioError | errors.Overloaded) else "",
     )
-    packed = AnyMessage()
-    packed.Pack(detail)
+    details: list[Message] = [detail]
+    milliseconds = None
+    if error.retry_after is not None:
+        milliseconds = math.ceil(max(0.0, error.retry_after) * 1000)
+        retry = RetryInfo()
+        retry.retry_delay.FromMilliseconds(milliseconds)
+        details.append(retry)
     number: int = code.value[0]
-    status: grpc.Status = rpc_status.to_status(Status(code=number, message=error.message, details=[packed]))
-    return status
+    status = rpc_status.to_status(Status(code=number, message=error.message, details=[_pack(each) for each in details]))
+    if milliseconds is None:
+        return status
+    return status._replace(trailing_metadata=(*status.trailing_metadata, (PUSHBACK, str(milliseconds))))
 
 
 def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
     """The exception that a failed call stands for; `peer` names the service and address called."""
     status = _status_of(failure)
-    for packed in status.details if status is not None else ():
+    details = status.details if status is not None else ()
+    for packed in details:
         detail = ErrorDetail()
         if packed.Unpack(detail):
             return _from_detail(str(failure.details()), detail)
@@ -83,7 +101,8 @@ def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
     hint = ""
     if kind is errors.Unavailable:
         hint = "Is the service running, and is the address right? Nothing is lost: run the statement again when it is."
-    error = kind(f"{peer}: {failure.details() or failure.code().name}", hint=hint)
+    retry_after = _read_retry(failure, details)
+    error = kind(f"{peer}: {failure.details() or failure.code().name}", hint=hint, retry_after=retry_after)
     error.by_transport = True
     return error
 
@@ -96,9 +115,32 @@ def _status_of(failure: grpc.RpcError) -> Status | None:
     return status
 
 
+def _read_retry(failure: grpc.RpcError, details: Iterable[AnyMessage]) -> float | None:
+    """Seconds after which another server wants to be asked again."""
+    for packed in details:
+        retry = RetryInfo()
+        if packed.Unpack(retry):
+            return float(retry.retry_delay.ToMilliseconds() / 1000)
+    trailing: Any = failure.trailing_metadata()
+    for key, value in trailing or ():
+        # A negative number, or none, forbids the attempt.
+        if key == PUSHBACK and str(value).isdecimal():
+            return int(value) / 1000
+    return None
+
+
+def _pack(message: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(message)
+    return packed
+
+
 def _from_detail(message: str, detail: ErrorDetail) -> errors.ThanoSQLError:
+    retry_after = detail.retry_after_seconds if detail.HasField("retry_after_seconds") else None
     if detail.kind == errors.AudioError.__name__:
         return errors.AudioError(message, reason=detail.reason, hint=detail.hint)
+    if detail.kind == errors.Overloaded.__name__:
+        return errors.Overloaded(message, reason=detail.reason, hint=detail.hint, retry_after=retry_after)
     # A newer server may know a kind that we do not: its words still reach the user.
     kind = _KINDS.get(detail.kind, errors.ThanoSQLError)
     return kind(
@@ -107,6 +149,6 @@ def _from_detail(message: str, detail: ErrorDetail) -> errors.ThanoSQLError:
         line=detail.line,
         column=detail.column,
         excerpt=detail.excerpt,
-        retry_after=detail.retry_after_seconds if detail.HasField("retry_after_seconds") else None,
+        retry_after=retry_after,
         request_id=detail.request_id,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,15 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from grpc_status import rpc_status
 
 from thanosql import errors
 from thanosql.clients import CatalogClient, InferenceClient
 from thanosql.configuration import ServiceConfig
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.server import RunningServer, start_aio_server, start_server
-from thanosql.rpc.status import CODES, to_status
+from thanosql.rpc.status import CODES, to_error, to_status
 from thanosql.types import TranscribeStart
 from thanosql.v1 import catalog_pb2, catalog_pb2_grpc, inference_pb2_grpc
 
@@ -108,6 +111,122 @@ def test_a_recording_that_cannot_be_used_arrives_with_its_reason() -> None:
     server.stop(0)
     assert isinstance(got, errors.AudioError)
     assert (got.message, got.reason) == ("'a.wav' is silent", "silent")
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def overloaded(request: pytest.FixtureRequest) -> Iterator[grpc.Channel]:
+    """A channel to a service that is overloaded for another 1.25 s."""
+    error = errors.Overloaded("too much waits", reason="queue full", hint="Come again.", retry_after=1.25)
+    server = serve(error) if request.param == "threads" else serve_asynchronously(error)
+    with open_channel(server.address) as channel:
+        yield channel
+    server.stop(0)
+
+
+def fail(channel: grpc.Channel) -> Any:
+    """How gRPC reports the failure of a call to whichever of the two services is there."""
+    for method in ("CatalogService/GetSnapshot", "InferenceService/GetStatistics"):
+        try:
+            channel.unary_unary(f"/thanosql.v1.{method}")(b"", timeout=10)
+        except grpc.RpcError as failure:
+            if failure.code() is not grpc.StatusCode.UNIMPLEMENTED:  # type: ignore[attr-defined]
+                return failure
+    raise AssertionError("no call failed")
+
+
+def test_an_overloaded_service_says_when_to_come_again_and_why(overloaded: grpc.Channel) -> None:
+    with pytest.raises(errors.Overloaded) as caught:
+        call_any(overloaded)
+    assert (caught.value.retry_after, caught.value.reason, caught.value.hint) == (1.25, "queue full", "Come again.")
+
+
+def test_when_to_come_again_is_said_as_other_clients_look_for_it(overloaded: grpc.Channel) -> None:
+    failure = fail(overloaded)
+    assert failure.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    (retry,) = (each for each in rpc_status.from_call(failure).details if each.Is(RetryInfo.DESCRIPTOR))
+    assert RetryInfo.FromString(retry.value).retry_delay.ToMilliseconds() == 1250
+    assert dict(failure.trailing_metadata())["grpc-retry-pushback-ms"] == "1250"
+
+
+def test_an_error_that_says_nothing_of_another_attempt_sends_no_pushback() -> None:
+    server = serve(errors.Overloaded("too much waits"))
+    with open_channel(server.address) as channel:
+        failure = fail(channel)
+    server.stop(0)
+    assert "grpc-retry-pushback-ms" not in dict(failure.trailing_metadata())
+
+
+class OverloadedBefore(catalog_pb2_grpc.CatalogServiceServicer):
+    """Refuses the first call, and answers the next one."""
+
+    def __init__(self, retry_after: float | None) -> None:
+        self._retry_after = retry_after
+        self.calls = 0
+
+    def GetSnapshot(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.calls += 1
+        if self.calls == 1:
+            raise errors.Overloaded("too much waits", retry_after=self._retry_after)
+        return catalog_pb2.Snapshot()
+
+
+def test_a_grpc_client_whose_policy_names_the_status_obeys_the_pushback() -> None:
+    servicer = OverloadedBefore(retry_after=0.01)
+    register = partial(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, servicer)
+    server = start_server(Config(), {"thanosql.v1.CatalogService": register})
+    policy = {
+        "maxAttempts": 2,
+        # By itself it would wait for longer than the call may take.
+        "initialBackoff": "1000s",
+        "maxBackoff": "1000s",
+        "backoffMultiplier": 1,
+        "retryableStatusCodes": ["RESOURCE_EXHAUSTED"],
+    }
+    config = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": policy}]})
+    with grpc.insecure_channel(server.address, options=[("grpc.service_config", config)]) as channel:
+        catalog_pb2_grpc.CatalogServiceStub(channel).GetSnapshot(catalog_pb2.GetSnapshotRequest(), timeout=30)
+    server.stop(0)
+    assert servicer.calls == 2
+
+
+def test_our_own_client_leaves_it_to_its_caller_when_to_come_again() -> None:
+    servicer = OverloadedBefore(retry_after=0.01)
+    register = partial(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, servicer)
+    server = start_server(Config(), {"thanosql.v1.CatalogService": register})
+    with open_channel(server.address) as channel, pytest.raises(errors.Overloaded):
+        CatalogClient(channel).get_snapshot()
+    server.stop(0)
+    assert servicer.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("trailing", "expected"),
+    [
+        ((("grpc-retry-pushback-ms", "700"),), 0.7),
+        ((("grpc-retry-pushback-ms", "-1"),), None),
+        ((("grpc-retry-pushback-ms", "soon"),), None),
+        ((), None),
+    ],
+)
+def test_the_pushback_of_another_server_is_understood(
+    trailing: tuple[tuple[str, str], ...], expected: float | None
+) -> None:
+    def refuse(request: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_trailing_metadata(trailing)
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        raise AssertionError("abort raises")
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handler = grpc.unary_unary_rpc_method_handler(refuse)
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("a.Peer", {"Call": handler})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, pytest.raises(grpc.RpcError) as caught:
+        channel.unary_unary("/a.Peer/Call")(b"", timeout=10)
+    server.stop(0)
+    error = to_error(caught.value, "peer")
+    assert isinstance(error, errors.Overloaded)
+    assert error.retry_after == expected
 
 
 def test_an_error_from_within_a_stream_arrives_after_what_was_sent() -> None:
