@@ -9,6 +9,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import closing
+from contextvars import copy_context
 
 from query_service.cancellation import Cancellation
 from query_service.config import QueryConfig
@@ -102,8 +103,12 @@ class QueryRegistry:
             self._queries[query.id] = query
             if self._cancelled_ahead.pop(query.id, "") is None:
                 query.cancellation.cancel()
+            # In a copy of the caller's context, so that the query's calls belong to the caller's trace.
             query.thread = threading.Thread(
-                target=query.run, args=(self._work, self._clock), name=f"query-{query.id[:8]}", daemon=True
+                target=copy_context().run,
+                args=(query.run, self._work, self._clock),
+                name=f"query-{query.id[:8]}",
+                daemon=True,
             )
             query.thread.start()
             return reader

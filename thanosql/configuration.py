@@ -39,6 +39,7 @@ class ServiceConfig:
     grace: float = setting(10.0, "seconds that running calls may take after SIGTERM")
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     log_format: str = setting("text", "text or json: how a line of the log is written")
+    otlp_endpoint: str = setting("", "OTLP collector (gRPC) that traces are sent to, http://host:4317; empty: none")
     workspace: Path = setting(Path(), "folder that the paths in statements are relative to")
     state: Path = setting(Path(".thanosql"), "folder for metadata, tables, models and jobs")
 

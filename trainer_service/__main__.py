@@ -8,6 +8,7 @@ from functools import partial
 from thanosql.clients import CatalogClient
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.server import RunningServer, run_service, start_server
+from thanosql.rpc.telemetry import find_tracing
 from thanosql.v1.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
 from trainer_service.base_models import BaseModels
 from trainer_service.config import TrainerConfig
@@ -18,7 +19,7 @@ from trainer_service.worker import Worker
 
 def start(config: TrainerConfig) -> RunningServer:
     """Serves, and begins to look for jobs; returns at once, whether the catalog is there yet or not."""
-    channel = open_channel(config.catalog, config.token)
+    channel = open_channel(config.catalog, config.token, find_tracing(config))
     catalog = CatalogClient(channel, config.catalog)
     bases = BaseModels(config.workspace, Hub(config.hub_timeout), strict=config.strict_base_models)
     worker = Worker(config, catalog, bases)

@@ -82,6 +82,6 @@ def test_the_other_services_are_called_under_the_id_of_the_query() -> None:
     with serving() as (slow, _, client):
         slow.let_go.set()
         list(client.execute("LIST TABLES", "statement-7"))
-        started = list(client.execute("LIST TABLES"))[0].event
+        started, *_ = (event.event for event in client.execute("LIST TABLES"))
     assert isinstance(started, StatementStarted)
     assert slow.requests == ["statement-7", started.query_id]

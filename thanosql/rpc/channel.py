@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import grpc
 
 from thanosql.rpc.logs import METADATA_KEY, current_request_id
+from thanosql.rpc.telemetry import End, Tracing
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message either side takes: 17 minutes of float32 samples at 16 kHz, or a big record batch."""
@@ -61,13 +62,13 @@ _CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
-def open_channel(address: str, token: str = "") -> grpc.Channel:
+def open_channel(address: str, token: str = "", tracing: Tracing | None = None) -> grpc.Channel:
     """A channel to `address` ("host:port"); connects when first used.
 
-    Every call carries `token`, and the id of the request on whose behalf it is made.
+    Every call carries `token`, and the id of the request on whose behalf it is made; with `tracing`, it is a span.
     """
     channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-    return grpc.intercept_channel(channel, _MetadataSender(token))
+    return grpc.intercept_channel(channel, _MetadataSender(token, tracing))
 
 
 class _CallDetails(NamedTuple):
@@ -87,7 +88,8 @@ class _MetadataSender(
 ):
     """Adds `authorization: Bearer …` and `x-request-id` to every call."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, tracing: Tracing | None) -> None:
+        self._tracing = tracing
         self._always = [("authorization", f"Bearer {token}")] if token else []
 
     def _send(self, continuation: Callable[[Any, Any], Any], details: grpc.ClientCallDetails, request: Any) -> Any:
@@ -95,6 +97,10 @@ class _MetadataSender(
         request_id = current_request_id()
         if request_id and all(key != METADATA_KEY for key, _ in metadata):
             metadata.append((METADATA_KEY, request_id))
+        end: End | None = None
+        if self._tracing is not None:
+            headers, end = self._tracing.begin_call(details.method)
+            metadata += headers
         sent = _CallDetails(
             method=details.method,
             timeout=details.timeout,
@@ -103,9 +109,25 @@ class _MetadataSender(
             wait_for_ready=details.wait_for_ready,
             compression=details.compression,
         )
-        return continuation(sent, request)
+        call = continuation(sent, request)
+        if end is not None:
+            _when_done(call, end)
+        return call
 
     intercept_unary_unary = _send  # type: ignore[assignment]
     intercept_unary_stream = _send  # type: ignore[assignment]
     intercept_stream_unary = _send  # type: ignore[assignment]
     intercept_stream_stream = _send  # type: ignore[assignment]
+
+
+def _when_done(call: Any, end: End) -> None:
+    """Tells `end` the status of a call when it has one, whatever kind of call it is."""
+
+    def tell(*_: Any) -> None:
+        end(call.code().name)
+
+    # Calls with one answer are futures; those with a stream of answers know callbacks, and those that are over neither.
+    if hasattr(call, "add_done_callback"):
+        call.add_done_callback(tell)
+    elif not call.add_callback(tell):
+        tell()

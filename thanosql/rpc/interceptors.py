@@ -20,6 +20,7 @@ import grpc.aio
 from thanosql import errors
 from thanosql.rpc.logs import METADATA_KEY, current_request_id, read_request_id, set_request_id
 from thanosql.rpc.status import to_status
+from thanosql.rpc.telemetry import End, Tracing
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,12 @@ def _log_end(method: str, kind: str, status: str, begin: float) -> None:
         log.log(level, "%s %s in %.3f s", method, status, seconds, extra={"fields": fields})
 
 
+def _begin_span(tracing: Tracing | None, details: grpc.HandlerCallDetails, request_id: str) -> End | None:
+    if tracing is None:
+        return None
+    return tracing.begin_answer(details.method, details.invocation_metadata, request_id)
+
+
 def _trailer() -> tuple[str, str]:
     return (METADATA_KEY, current_request_id())
 
@@ -115,10 +122,11 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
     Args:
         service: Name of the service, for messages.
         token: What callers must send; empty: nothing.
+        tracing: Makes a span of each call.
     """
 
-    def __init__(self, service: str, token: str) -> None:
-        self._service, self._token = service, token
+    def __init__(self, service: str, token: str, tracing: Tracing | None = None) -> None:
+        self._service, self._token, self._tracing = service, token, tracing
         self._terminating = False
         self._lock = threading.Lock()
         self.running = 0
@@ -139,9 +147,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
 
         def unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             def call(request: Any, context: grpc.ServicerContext) -> Any:
-                set_request_id(request_id)
-                begin, status = time.monotonic(), "CANCELLED"
-                self._count(1)
+                end, status = self._begin(details, request_id), "CANCELLED"
                 try:
                     if not allowed:
                         raise _refusal()
@@ -154,17 +160,14 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                     status = failure.code.name
                     return _abort(context, failure)
                 finally:
-                    self._count(-1)
-                    _log_end(method, "unary", status, begin)
+                    end("unary", status)
                     set_request_id("")
 
             return call
 
         def stream(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-                set_request_id(request_id)
-                begin, status = time.monotonic(), "CANCELLED"
-                self._count(1)
+                end, status = self._begin(details, request_id), "CANCELLED"
                 try:
                     if not allowed:
                         raise _refusal()
@@ -179,12 +182,26 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                     status = failure.code.name
                     _abort(context, failure)
                 finally:
-                    self._count(-1)
-                    _log_end(method, "stream", status, begin)
+                    end("stream", status)
 
             return call
 
         return _rewrap(handler, unary, stream)
+
+    def _begin(self, details: grpc.HandlerCallDetails, request_id: str) -> Callable[[str, str], None]:
+        """A call begins; gives what is told its kind and how it ended."""
+        set_request_id(request_id)
+        begin = time.monotonic()
+        span = _begin_span(self._tracing, details, request_id)
+        self._count(1)
+
+        def end(kind: str, status: str) -> None:
+            self._count(-1)
+            _log_end(details.method, kind, status, begin)
+            if span is not None:
+                span(status)
+
+        return end
 
     def _count(self, more: int) -> None:
         with self._lock:
@@ -204,10 +221,11 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
     Args:
         service: Name of the service, for messages.
         token: What callers must send; empty: nothing.
+        tracing: Makes a span of each call.
     """
 
-    def __init__(self, service: str, token: str) -> None:
-        self._service, self._token = service, token
+    def __init__(self, service: str, token: str, tracing: Tracing | None = None) -> None:
+        self._service, self._token, self._tracing = service, token, tracing
         self._terminating = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -235,7 +253,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
 
         def unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             async def call(request: Any, context: Any) -> Any:
-                end = self._begin(method, "unary", request_id)
+                end = self._begin(details, "unary", request_id)
                 try:
                     if not allowed:
                         raise _refusal()
@@ -253,7 +271,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
 
         def stream(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-                end = self._begin(method, "stream", request_id)
+                end = self._begin(details, "stream", request_id)
                 try:
                     if not allowed:
                         raise _refusal()
@@ -274,16 +292,19 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
 
         return _rewrap(handler, unary, stream)
 
-    def _begin(self, method: str, kind: str, request_id: str) -> Callable[[str], None]:
+    def _begin(self, details: grpc.HandlerCallDetails, kind: str, request_id: str) -> Callable[[str], None]:
         """A call begins; gives what is told how it ended."""
         set_request_id(request_id)  # each call has a task of its own
+        span = _begin_span(self._tracing, details, request_id)
         begin, task = time.monotonic(), asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
 
         def end(status: str) -> None:
             self._tasks.discard(task)
-            _log_end(method, kind, status, begin)
+            _log_end(details.method, kind, status, begin)
+            if span is not None:
+                span(status)
 
         return end
 

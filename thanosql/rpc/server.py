@@ -23,6 +23,7 @@ from thanosql.rpc.channel import OPTIONS
 from thanosql.rpc.health import AsyncioHealth, HealthStates, ThreadedHealth
 from thanosql.rpc.interceptors import AsyncioInterceptor, ThreadedInterceptor
 from thanosql.rpc.logs import configure_logging
+from thanosql.rpc.telemetry import find_tracing, hold_tracing
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,8 @@ class _ThreadedServer:
         on_stop: Actions,
     ) -> None:
         self._health, self._grace, self._at_grace_end, self._on_stop = health, config.grace, at_grace_end, on_stop
-        self._calls = ThreadedInterceptor(config.service, config.token)
+        self._let_tracing_go = hold_tracing(config)
+        self._calls = ThreadedInterceptor(config.service, config.token, find_tracing(config))
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix=f"{config.service}-call"),
             interceptors=[self._calls],
@@ -172,7 +174,11 @@ class _ThreadedServer:
         self._checks = ThreadedHealth(health)
         health_pb2_grpc.add_HealthServicer_to_server(self._checks, self._server)
         reflection.enable_server_reflection(_reflected(services), self._server)
-        self.port = _bind(self._server, config)
+        try:
+            self.port = _bind(self._server, config)
+        except BaseException:
+            self._let_tracing_go()
+            raise
         self.address = f"{config.host}:{self.port}"
         self._server.start()
         for name in ("", *services):
@@ -196,6 +202,7 @@ class _ThreadedServer:
             self._checks.close()
             for action in self._on_stop:
                 action()
+            self._let_tracing_go()
             self._stopped.set()
 
     def wait(self) -> None:
@@ -213,6 +220,7 @@ class _AsyncioServer:
     ) -> None:
         self._config, self._services, self._health = config, services, health
         self._at_grace_end, self._on_stop = at_grace_end, on_stop
+        self._let_tracing_go = hold_tracing(config)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"{config.service}-loop", daemon=True)
         self._thread.start()
@@ -222,6 +230,7 @@ class _AsyncioServer:
             self.port = self._run(self._start())
         except BaseException:
             self._end_loop()
+            self._let_tracing_go()
             raise
         self.address = f"{config.host}:{self.port}"
 
@@ -234,6 +243,7 @@ class _AsyncioServer:
             for action in self._on_stop:
                 action()
             self._end_loop()
+            self._let_tracing_go()
             self._stopped.set()
 
     def wait(self) -> None:
@@ -243,7 +253,7 @@ class _AsyncioServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start(self) -> int:
-        self._calls = AsyncioInterceptor(self._config.service, self._config.token)
+        self._calls = AsyncioInterceptor(self._config.service, self._config.token, find_tracing(self._config))
         self._server = grpc.aio.server(interceptors=[self._calls], options=_SERVER_OPTIONS)
         for register in self._services.values():
             register(self._server)
