@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
@@ -11,9 +12,11 @@ from typing import Any
 from inference_service.clips import ClipStream
 from inference_service.config import InferenceConfig
 from inference_service.models import Models
+from inference_service.repository import export_model
 from inference_service.transcription import Transcribers
 from thanosql.convert import from_message, to_message
-from thanosql.errors import DataError, NotSupported
+from thanosql.errors import DataError
+from thanosql.modelstore import version_folder
 from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart
 from thanosql.v1 import inference_pb2, inference_pb2_grpc
 
@@ -75,8 +78,18 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         request: inference_pb2.ExportModelRequest,
         context: Any,  # noqa: ARG002
     ) -> inference_pb2.ExportedModel:
-        """Writes a model repository for Triton."""
-        raise NotSupported(f"the model {request.model!r} cannot be exported yet")
+        """Writes a model repository for Triton, of a model that was found to load here."""
+        async with self._models.use(request.model, request.version) as model:
+            exported = await asyncio.to_thread(
+                export_model,
+                version_folder(self._config.models, model.description.name, model.description.version),
+                model.description,
+                model.plan,
+                workspace=self._config.workspace,
+                path=request.path,
+                max_audio_seconds=self._config.max_audio_seconds,
+            )
+        return to_message(exported, inference_pb2.ExportedModel)
 
 
 async def _read_start(requests: Requests) -> TranscribeStart:
