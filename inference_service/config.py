@@ -16,6 +16,9 @@ class InferenceConfig(ServiceConfig):
 
     port: int = setting(8473, "port to listen on; 0: chosen by the system")
     device: str = setting("auto", "auto, cpu or cuda; auto takes cuda where there is one")
+    engine: str = setting("auto", "auto, onnxruntime or openvino; auto takes the best that is installed")
+    precision: str = setting("fp32", "fp32, bf16, int8, or auto: the fastest that says the same of a held-out sample")
+    precision_seconds: float = setting(120.0, "seconds that auto may listen before it keeps to fp32")
     batch_seconds: float = setting(0.0, "padded seconds of audio in a batch; 0: by the device")
     batch_rows: int = setting(0, "clips in a batch; 0: by the device")
     concurrent_seconds: float = setting(0.0, "padded seconds computed at once, which bounds memory; 0: by the device")
@@ -26,7 +29,9 @@ class InferenceConfig(ServiceConfig):
     interactive_queue_seconds: float = setting(60.0, "the same for the interactive class")
     bulk_share: float = setting(0.2, "what bulk gets of the computing, at the least, while interactive calls wait")
     delay: float = setting(0.0, "milliseconds that a batch waits for company, from its oldest clip's arrival")
-    loaded_models: int = setting(2, "models kept in memory")
+    model_memory: float = setting(0.0, "GiB that models may take; 0: half of what the machine or container has")
+    preload: str = setting("", "models that are loaded at the start: names, with commas between")
+    calibration_seconds: float = setting(4.0, "seconds of measuring when a model is first loaded; 0: not measured")
     max_audio_seconds: float = setting(4 * 3600.0, "longest recording that is taken")
     metrics_port: int | None = setting(
         None, "port of /metrics for Prometheus; 0: any free one; not given: none is opened"
