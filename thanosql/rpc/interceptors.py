@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -215,6 +216,10 @@ def _abort(context: grpc.ServicerContext, status: Any) -> None:
     context.abort_with_status(status._replace(trailing_metadata=(*(status.trailing_metadata or ()), _trailer())))
 
 
+_details: ContextVar[grpc.HandlerCallDetails] = ContextVar("details")
+"""Of the call that this task answers."""
+
+
 class AsyncioInterceptor(grpc.aio.ServerInterceptor):
     """For `grpc.aio.server`.
 
@@ -228,6 +233,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
         self._service, self._token, self._tracing = service, token, tracing
         self._terminating = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._wrapped: dict[str, Handler] = {}
 
     @property
     def running(self) -> int:
@@ -243,58 +249,62 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
     ) -> Handler:
-        """Wraps the method that `details` names."""
+        """Wraps the method that `details` names, once for all its calls: that would cost more than most of them."""
+        _details.set(details)  # each call has a task of its own, which is this one
+        wrapped = self._wrapped.get(details.method)
+        if wrapped is not None:
+            return wrapped
         handler = await continuation(details)
-        method = details.method
-        if handler is None or method.startswith(_OPEN):  # health and reflection: mixed kinds of behaviour
+        if handler is None or details.method.startswith(_OPEN):  # health and reflection: mixed kinds of behaviour
             return handler
-        allowed = _is_allowed(details, self._token)
-        request_id = read_request_id(details.invocation_metadata)
+        self._wrapped[details.method] = wrapped = _rewrap(handler, self._wrap_unary, self._wrap_stream)
+        return wrapped
 
-        def unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
-            async def call(request: Any, context: Any) -> Any:
-                end = self._begin(details, "unary", request_id)
-                try:
-                    if not allowed:
-                        raise _refusal()
-                    answer = await behaviour(request, context)
-                    context.set_trailing_metadata((_trailer(),))
-                    end("OK")
-                    return answer
-                except grpc.aio.AbortError:
-                    end(_code_of(context))
-                    raise
-                except (Exception, asyncio.CancelledError) as error:
-                    await self._abort(context, error, method, end)
+    def _wrap_unary(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(request: Any, context: Any) -> Any:
+            details = _details.get()
+            end = self._begin(details, "unary")
+            try:
+                if not _is_allowed(details, self._token):
+                    raise _refusal()
+                answer = await behaviour(request, context)
+                context.set_trailing_metadata((_trailer(),))
+                end("OK")
+                return answer
+            except grpc.aio.AbortError:
+                end(_code_of(context))
+                raise
+            except (Exception, asyncio.CancelledError) as error:
+                await self._abort(context, error, details.method, end)
 
-            return call
+        return call
 
-        def stream(behaviour: Callable[..., Any]) -> Callable[..., Any]:
-            async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-                end = self._begin(details, "stream", request_id)
-                try:
-                    if not allowed:
-                        raise _refusal()
-                    async for response in behaviour(request, context):
-                        yield response
-                    context.set_trailing_metadata((_trailer(),))
-                    end("OK")
-                except grpc.aio.AbortError:
-                    end(_code_of(context))
-                    raise
-                except GeneratorExit:
-                    end("CANCELLED")
-                    raise
-                except (Exception, asyncio.CancelledError) as error:
-                    await self._abort(context, error, method, end)
+    def _wrap_stream(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(request: Any, context: Any) -> AsyncIterator[Any]:
+            details = _details.get()
+            end = self._begin(details, "stream")
+            try:
+                if not _is_allowed(details, self._token):
+                    raise _refusal()
+                async for response in behaviour(request, context):
+                    yield response
+                context.set_trailing_metadata((_trailer(),))
+                end("OK")
+            except grpc.aio.AbortError:
+                end(_code_of(context))
+                raise
+            except GeneratorExit:
+                end("CANCELLED")
+                raise
+            except (Exception, asyncio.CancelledError) as error:
+                await self._abort(context, error, details.method, end)
 
-            return call
+        return call
 
-        return _rewrap(handler, unary, stream)
-
-    def _begin(self, details: grpc.HandlerCallDetails, kind: str, request_id: str) -> Callable[[str], None]:
+    def _begin(self, details: grpc.HandlerCallDetails, kind: str) -> Callable[[str], None]:
         """A call begins; gives what is told how it ended."""
-        set_request_id(request_id)  # each call has a task of its own
+        request_id = read_request_id(details.invocation_metadata)
+        set_request_id(request_id)
         span = _begin_span(self._tracing, details, request_id)
         begin, task = time.monotonic(), asyncio.current_task()
         assert task is not None
