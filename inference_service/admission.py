@@ -5,6 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable
 
+from inference_service.rate import Forecast
+from thanosql.errors import Overloaded
+
+FIRST_RETRY_SECONDS = 1.0
+"""After which a request that was refused may come again, where no batch was computed yet."""
+MARGIN = 1.2
+"""A deadline is met by a fifth, or the request is refused. What is predicted too early would be computed too late, and
+where many come that would be everything."""
+
 
 class Admission:
     """Holds back streams that are ahead of the model, and says when single requests are too many; on one event loop.
@@ -46,14 +55,18 @@ class Admission:
             self._held[stream] = left if left > 1e-6 else 0.0
             self._wake()
 
-    def excess(self, seconds: float) -> float:
-        """Seconds by which one more single request would be over their share; 0: there is room.
+    def has_room(self, seconds: float) -> bool:
+        """Whether one more single request may be let in.
 
-        There always is where no other single request is held, however long it may be.
+        It always may where no other one is held, however long it is.
         """
-        held = self._held.get(self, 0.0)
         share = self._capacity / (len(self._held) + (self not in self._held))
-        return max(0.0, held + seconds - share) if held else 0.0
+        return not self.let_in_seconds or self.let_in_seconds + seconds <= share
+
+    @property
+    def let_in_seconds(self) -> float:
+        """Of the single requests that are not answered yet: they are read, wait or are being computed."""
+        return self._held.get(self, 0.0)
 
     def take(self, seconds: float) -> None:
         """A single request is let in; it goes by `give_back`."""
@@ -70,3 +83,32 @@ class Admission:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def check_request(forecast: Forecast, *, has_room: bool, remaining: float, model: str) -> None:
+    """Refuses a single request that would only wait, or be late; what has been let in is not refused any more.
+
+    Args:
+        forecast: When it would begin and end.
+        has_room: Its class has room in the queue.
+        remaining: Seconds until its deadline.
+        model: For the message.
+
+    Raises:
+        Overloaded: `retry_after` says when the queue will have drained, as predicted.
+    """
+    if not has_room:
+        raise Overloaded(
+            f"as much audio waits for model {model!r} as may",
+            hint="Come again later, or send less at once.",
+            reason="queue full",
+            retry_after=forecast.begin or FIRST_RETRY_SECONDS,
+        )
+    if MARGIN * forecast.end > remaining:
+        raise Overloaded(
+            f"model {model!r} would need about {forecast.end:.2f} s for this recording, of which it would wait "
+            f"{forecast.begin:.2f} s; its deadline is in {remaining:.2f} s",
+            hint="Come again later, or give it more time.",
+            reason="deadline",
+            retry_after=forecast.begin or None,
+        )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Hashable
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from inference_service.batching import Closed, Limits, Request, Running, Sharing
 from inference_service.decode import FrameScores
 from inference_service.engine import Engine, Termination
-from inference_service.figures import BatchReport, ModelFigures, RowReport
+from inference_service.figures import BatchReport, ModelFigures, RowReport, Waiting
 from inference_service.queue import Queue
 from inference_service.rate import AudioRate, Forecast, forecast
 from thanosql.errors import TimedOut, Unavailable
@@ -27,6 +29,18 @@ log = logging.getLogger(__name__)
 Samples = NDArray[np.float32]
 
 
+class BatchTracer(Protocol):
+    """Ties a batch to the calls whose rows it computed, in whatever system of traces there is."""
+
+    def origin(self) -> object:
+        """What this thread or task works for."""
+
+    def record_batch(
+        self, origins: Sequence[object], compute_seconds: float, attributes: dict[str, str | int | float]
+    ) -> None:
+        """A batch has been computed just now, for those origins."""
+
+
 @dataclass(slots=True, eq=False)
 class _Row:
     """A request with its samples, and who waits for the answer."""
@@ -34,6 +48,8 @@ class _Row:
     request: Request
     samples: Samples
     log_probs: bool
+    origin: object
+    """Of `BatchTracer`."""
     batch: _Batch | None = None
     """That computes it at the moment."""
     future: Future[FrameScores] = field(default_factory=Future)
@@ -69,6 +85,7 @@ class Batcher:
         figures: What was done is recorded there.
         sharing: How the two classes share.
         audio_rate: Seconds of audio a second, all workers together, as calibrated; 0: not known.
+        tracer: Is told of every batch.
     """
 
     def __init__(
@@ -83,9 +100,10 @@ class Batcher:
         figures: ModelFigures,
         sharing: Sharing | None = None,
         audio_rate: float = 0.0,
+        tracer: BatchTracer | None = None,
     ) -> None:
         self._engine, self._sample_rate, self._limits, self._clock = engine, sample_rate, limits, clock
-        self._figures, self._name = figures, name
+        self._figures, self._name, self._tracer = figures, name, tracer
         self._queue = Queue(limits, sharing or Sharing())
         self._waiting: dict[int, _Row] = {}
         self._running: dict[int, _Batch] = {}
@@ -129,6 +147,7 @@ class Batcher:
         Raises:
             Unavailable: the batcher is closed.
         """
+        origin = self._tracer.origin() if self._tracer else None
         with self._changed:
             if self._closed:
                 raise _stopping()
@@ -140,7 +159,7 @@ class Batcher:
                 deadline=deadline,
                 max_rows=max_rows,
             )
-            row = self._waiting[request.number] = _Row(request, samples, log_probs)
+            row = self._waiting[request.number] = _Row(request, samples, log_probs, origin)
             if deadline < math.inf:
                 self._watch()
             self._changed.notify()
@@ -157,24 +176,36 @@ class Batcher:
         for row in gone:
             row.future.cancel()
 
-    def forecast(self, priority: Priority, stream: Hashable, seconds: float) -> Forecast:
-        """When one more request of so many seconds would begin and end, as far as can be told."""
+    def forecast(self, priority: Priority, stream: Hashable, seconds: float, *, let_in: float = 0.0) -> Forecast:
+        """When one more request of so many seconds would begin and end, as far as can be told.
+
+        Args:
+            priority: Its class.
+            stream: Whose it is.
+            seconds: Its length.
+            let_in: Seconds of the same stream that are not done: those that are not submitted yet come before it too.
+        """
         with self._changed:
-            running = self._describe_running()
-            busy = 0.0 if running.free else sum(batch.audio_seconds for batch in self._running.values())
-            return forecast(
-                self._rate,
-                self._limits,
-                seconds=seconds,
-                before=self._queue.seconds_before(priority, stream, seconds) + busy,
-                leaves_a_worker=priority is Priority.BULK and self._queue.interactive_is_about(self._clock()),
-            )
+            rows = [row.request for batch in self._running.values() for row in batch.rows]
+            not_begun = let_in - sum(row.seconds for row in rows if row.stream == stream)
+            before = self._queue.seconds_before(priority, stream, seconds, at_least=not_begun)
+            if not self._describe_running().free:
+                before += sum(row.seconds for row in rows)
+            leaves_a_worker = priority is Priority.BULK and self._queue.interactive_is_about(self._clock())
+        return forecast(self._rate, self._limits, seconds=seconds, before=before, leaves_a_worker=leaves_a_worker)
 
     @property
     def waiting_seconds(self) -> float:
         """Seconds of audio in the queue."""
         with self._changed:
             return self._queue.seconds()
+
+    @property
+    def waiting(self) -> dict[Priority, Waiting]:
+        """What is in the queue, by class."""
+        with self._changed:
+            rows = Counter(row.request.priority for row in self._waiting.values())
+            return {priority: Waiting(rows[priority], self._queue.seconds(priority)) for priority in Priority}
 
     def close(self) -> None:
         """Computes no further batch; what waits fails with `Unavailable`. Batches that are running go on."""
@@ -278,6 +309,14 @@ class Batcher:
             for row in batch.rows
         )
         self._figures.record_batch(BatchReport(rows, batch.padded_seconds, seconds, batch.closed))
+        if self._tracer:
+            attributes: dict[str, str | int | float] = {
+                "rows": len(rows),
+                "audio_seconds": batch.audio_seconds,
+                "padded_seconds": batch.padded_seconds,
+                "closed": batch.closed.value,
+            }
+            self._tracer.record_batch([row.origin for row in batch.rows], seconds, attributes)
 
     def _give_up(self, row: _Row, future: Future[FrameScores]) -> None:
         """Called when a future is done: cancelled, its row leaves the queue, or the batch that it is in."""

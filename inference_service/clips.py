@@ -14,7 +14,8 @@ from inference_service.admission import Admission
 from inference_service.audio import Piece, Span, cut_pieces
 from inference_service.decode import FrameScores, make_transcript
 from inference_service.models import LoadedModel
-from inference_service.transcription import recorded, submit_piece
+from inference_service.outcomes import recorded
+from inference_service.transcription import submit_piece
 from thanosql.errors import AudioError, NotFound, PathRefused, ThanoSQLError
 from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart, Transcript
 from thanosql.workspace import existing_file

@@ -143,14 +143,14 @@ class Queue:
         """Seconds of audio that wait: of a class, or of both."""
         return sum(lane.seconds for each, lane in self._lanes.items() if priority in (None, each))
 
-    def seconds_before(self, priority: Priority, stream: Hashable, seconds: float) -> float:
+    def seconds_before(self, priority: Priority, stream: Hashable, seconds: float, *, at_least: float = 0.0) -> float:
         """Seconds of audio that would be computed before one more request begins.
 
-        Each other stream of the class is served about as much as its own; the class has its share while the other one
-        waits, and everything after that.
+        Each other stream of the class is served about as much as its own, of which `at_least` so much comes before; the
+        class has its share while the other one waits, and everything after that.
         """
-        own, other = self._lanes[priority].seconds_before(stream, seconds), self.seconds(_other(priority))
-        return min(own / self._weights[priority], own + other)
+        own = self._lanes[priority].seconds_before(stream, seconds, at_least)
+        return min(own / self._weights[priority], own + self.seconds(_other(priority)))
 
 
 class _Lane:
@@ -207,8 +207,8 @@ class _Lane:
         """Those of no more than so many seconds, the longest first."""
         return self._from(self._falling, bisect_left(self._falling, (-seconds, -1)))
 
-    def seconds_before(self, stream: Hashable, seconds: float) -> float:
-        own = self._stream_seconds.get(stream, 0.0)
+    def seconds_before(self, stream: Hashable, seconds: float, at_least: float) -> float:
+        own = max(at_least, self._stream_seconds.get(stream, 0.0))
         most = own + seconds
         return own + sum(min(each, most) for other, each in self._stream_seconds.items() if other != stream)
 

@@ -15,22 +15,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from inference_service.admission import Admission
+from inference_service.admission import Admission, check_request
 from inference_service.audio import PIECE_SECONDS, Piece, Span, cut_pieces
 from inference_service.config import InferenceConfig
 from inference_service.decode import FrameScores, blank_frames, join_frames, read_frames
-from inference_service.figures import ModelFigures, Outcome, RequestReport
 from inference_service.models import LoadedModel
-from thanosql.errors import (
-    AudioError,
-    Cancelled,
-    NotFound,
-    Overloaded,
-    PathRefused,
-    ThanoSQLError,
-    TimedOut,
-    Unavailable,
-)
+from inference_service.outcomes import recorded
+from thanosql.errors import TimedOut
 from thanosql.types import Priority, Transcript
 
 T = TypeVar("T")
@@ -104,10 +95,11 @@ class Transcriber:
         from thanosql.audio import check_samples
 
         rate = self._model.description.sample_rate
-        with recorded(self._model.figures, priority, self._clock):
+        place = self._let_in(len(samples) / rate, priority, deadline)
+        with recorded(self._model.figures, priority, self._clock), place:
+            # Not before: what is refused shall cost next to nothing.
             check_samples(samples, sample_rate=rate, max_seconds=self._max_seconds)
-            with self._let_in(len(samples) / rate, priority, deadline):
-                return await self._transcribe([samples], priority, deadline, words, log_probs)
+            return await self._transcribe([samples], priority, deadline, words, log_probs)
 
     async def transcribe_audio(
         self,
@@ -127,7 +119,7 @@ class Transcriber:
 
         rate = self._model.description.sample_rate
         with recorded(self._model.figures, priority, self._clock):
-            with self._let_in(len(audio) / BYTES_PER_SECOND, priority, deadline):
+            with self._let_in(0.0, priority, deadline, held=len(audio) / BYTES_PER_SECOND):
                 header = await self._in_thread(lambda: read_header(audio))
             # A longer one is refused by `read_blocks`, in words that name the limit.
             with self._let_in(min(header.seconds, self._max_seconds), priority, deadline):
@@ -135,24 +127,39 @@ class Transcriber:
                 return await self._transcribe(blocks, priority, deadline, words, log_probs)
 
     @contextmanager
-    def _let_in(self, seconds: float, priority: Priority, deadline: float) -> Iterator[None]:
-        """Holds a place in the queue of the class while the block runs; refuses where there is none."""
-        if deadline <= self._clock():
+    def _let_in(self, seconds: float, priority: Priority, deadline: float, held: float | None = None) -> Iterator[None]:
+        """Holds a place in the queue of the class while the block runs; refuses where there is none.
+
+        Args:
+            seconds: Of the recording, as far as they are known.
+            priority: Its class.
+            deadline: On the clock.
+            held: What it takes of the queue, where that is not `seconds`.
+
+        Raises:
+            Overloaded: there is no room, or the deadline cannot be met.
+            TimedOut: the deadline is past.
+        """
+        now = self._clock()
+        if deadline <= now:
             raise TimedOut("the deadline was past when the request came")
         admission = self._admissions[priority]
-        if excess := admission.excess(seconds):
-            raise Overloaded(
-                f"{self._model.batcher.waiting_seconds:.0f} s of audio wait for model "
-                f"{self._model.description.name!r}, as much as may",
-                hint="Come again later, or send less at once.",
-                retry_after=max(1.0, excess),
-                reason="queue full",
-            )
-        admission.take(seconds)
+        check_request(
+            self._model.batcher.forecast(priority, self._stream(priority), seconds, let_in=admission.let_in_seconds),
+            has_room=admission.has_room(seconds),
+            remaining=deadline - now,
+            model=self._model.description.name,
+        )
+        held = seconds if held is None else held
+        admission.take(held)
         try:
             yield
         finally:
-            admission.give_back(seconds)
+            admission.give_back(held)
+
+    def _stream(self, priority: Priority) -> Hashable:
+        """All single requests of a class take turns as one stream."""
+        return self._admissions[priority]
 
     async def _transcribe(
         self, blocks: Iterable[Samples], priority: Priority, deadline: float, words: bool, log_probs: bool
@@ -163,7 +170,7 @@ class Transcriber:
         is_at_hand = isinstance(blocks, list) and len(blocks[0]) <= PIECE_SECONDS * model.sample_rate
         spans: list[Span] = []
         frames: list[asyncio.Future[FrameScores]] = []
-        stream = (self._admissions[priority], priority)
+        stream = self._stream(priority)
         try:
             async with asyncio.timeout(None if deadline == math.inf else max(0.0, deadline - self._clock())):
                 while not spans or not spans[-1].is_last:
@@ -174,8 +181,9 @@ class Transcriber:
                             self._model, stream, piece, priority=priority, deadline=deadline, log_probs=log_probs
                         )
                     )
-                    if len(frames) >= PIECES_AHEAD:
-                        await asyncio.wait(frames[-PIECES_AHEAD:], return_when=asyncio.FIRST_COMPLETED)
+                    ahead = [each for each in frames if not each.done()]
+                    if len(ahead) >= PIECES_AHEAD:
+                        await asyncio.wait(ahead, return_when=asyncio.FIRST_COMPLETED)
                 computed = list(zip(spans, await asyncio.gather(*frames), strict=True))
         except TimeoutError:
             raise TimedOut("the recording was not transcribed by the deadline") from None
@@ -252,39 +260,3 @@ def submit_piece(
     # Looked at here, so that asyncio does not complain of failures that nobody waits for any more.
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
-
-
-@contextmanager
-def recorded(figures: ModelFigures, priority: Priority, clock: Callable[[], float]) -> Iterator[None]:
-    """Records how the request that the block answers has ended."""
-    begin = clock()
-    outcome, reason = Outcome.SUCCESS, ""
-    try:
-        yield
-    except BaseException as error:
-        outcome, reason = judge(error)
-        raise
-    finally:
-        figures.record_request(RequestReport(outcome, priority, clock() - begin, reason))
-
-
-def judge(error: BaseException) -> tuple[Outcome, str]:
-    """What an error says of the request that it ended, and why, in a word or two to count by."""
-    match error:
-        case Overloaded():
-            return Outcome.REJECTED, error.reason
-        case TimedOut():
-            return Outcome.LATE, ""
-        case asyncio.CancelledError() | GeneratorExit() | Cancelled():
-            return Outcome.CANCELLED, ""
-        case AudioError():
-            return Outcome.FAILED, error.reason
-        case PathRefused():
-            return Outcome.FAILED, "path refused"
-        case NotFound():
-            return Outcome.FAILED, "missing"
-        case Unavailable():
-            return Outcome.FAILED, "stopping"
-        case ThanoSQLError():
-            return Outcome.FAILED, "model"
-    return Outcome.FAILED, "internal"
