@@ -10,6 +10,8 @@ from thanosql.errors import InvalidRequest
 from thanosql.types import Priority
 
 PRIORITY, TIMEOUT = "priority", "timeout"
+OF_STREAMS = "triton_enable_empty_final_response"
+"""perf_analyzer sends it with every request; it means something for streams of responses only."""
 
 LEVELS = 2
 """Of priority: 1 is the highest, as in Triton, and interactive; what is lower is bulk."""
@@ -39,7 +41,7 @@ def read_schedule(parameters: Mapping[str, object]) -> Schedule:
     if not parameters:
         return Schedule()
     for name in parameters:
-        if name not in (PRIORITY, TIMEOUT):
+        if name not in (PRIORITY, TIMEOUT, OF_STREAMS):
             raise InvalidRequest(
                 f"there is no parameter {name!r}", hint="The parameters are 'priority' and 'timeout' (microseconds)."
             )

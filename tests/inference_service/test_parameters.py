@@ -35,6 +35,10 @@ def test_a_timeout_is_in_microseconds_and_0_is_none() -> None:
     assert read_schedule({"timeout": 0}).timeout == math.inf
 
 
+def test_what_perf_analyzer_adds_changes_nothing() -> None:
+    assert read_schedule({"triton_enable_empty_final_response": True}) == Schedule()
+
+
 @pytest.mark.parametrize(("parameters", "message"), WRONG_PARAMETERS)
 def test_a_parameter_that_makes_no_sense_is_refused(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
