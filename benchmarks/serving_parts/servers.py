@@ -38,39 +38,36 @@ class Server:
     @property
     def cpu_seconds(self) -> float:
         """So far, of all its processes."""
-        total = 0.0
-        for each in self._family():
-            try:
-                times = each.cpu_times()
-            except psutil.Error:
-                continue
-            total += times.user + times.system
-        return total
+        times = [each.cpu_times() for each in self._find_family()]
+        return sum(each.user + each.system for each in times)
 
     @property
     def megabytes(self) -> float:
         """Resident now, of all its processes."""
-        total = 0
-        for each in self._family():
-            try:
-                total += each.memory_info().rss
-            except psutil.Error:
-                continue
-        return total / 2**20
+        return _resident(self._find_family())
 
     def end_watch(self) -> None:
         self._ended.set()
         self._watcher.join()
 
-    def _family(self) -> list[psutil.Process]:
-        try:
-            return [self._process, *self._process.children(recursive=True)]
-        except psutil.Error:
-            return []
+    def _find_family(self) -> list[psutil.Process]:
+        return [self._process, *self._process.children(recursive=True)]
 
     def _watch(self) -> None:
+        """Notes the peak; looks for new children only now and then, since that reads all processes of the machine."""
+        family, looks = list[psutil.Process](), 0
         while not self._ended.wait(0.05):
-            self.peak_megabytes = max(self.peak_megabytes, self.megabytes)
+            try:
+                if looks % 40 == 0:
+                    family = self._find_family()
+                self.peak_megabytes = max(self.peak_megabytes, _resident(family))
+            except psutil.Error:  # one of them has ended
+                looks = -1
+            looks += 1
+
+
+def _resident(family: Sequence[psutil.Process]) -> float:
+    return sum(each.memory_info().rss for each in family) / 2**20
 
 
 @contextmanager

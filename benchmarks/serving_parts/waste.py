@@ -18,6 +18,9 @@ MOST_PERCENT = 5.0
 BATCH = {"batch_seconds": 60, "batch_rows": 64, "concurrent_seconds": 60, "workers": 1}
 """Batches as large as a GPU wants them, whatever pays on this machine."""
 
+QUEUE = 1200
+"""Seconds of audio: the more wait, the nearer in length are those that are computed together."""
+
 
 def measure(settings: Settings) -> Table:
     """With the light model, so that thousands are soon done: which clips make a batch depends on lengths alone."""
@@ -26,6 +29,7 @@ def measure(settings: Settings) -> Table:
     seconds = sum(each.seconds for each in recordings)
     table = Table(f"waste: padded over real seconds, {len(recordings)} clips, {seconds:.0f} s of audio, light model")
     _measure_service(table, "a plan that batches", settings, recordings, BATCH)
+    _measure_service(table, "the same, with a longer queue", settings, recordings, {**BATCH, "queue_seconds": QUEUE})
     _measure_service(table, "the plan as calibrated", settings, recordings, {})
     if settings.triton is None:
         table.add("Triton, ragged batches, own padding", None, "%", note="not installed: give --triton")
