@@ -17,7 +17,10 @@ class QueryConfig(ServiceConfig):
     port: int = setting(8470, "port to listen on; 0: chosen by the system")
     catalog: str = setting("127.0.0.1:8471", "address of catalog_service")
     trainer: str = setting("127.0.0.1:8472", "address of trainer_service")
-    inference: str = setting("127.0.0.1:8473", "address of inference_service")
+    inference: str = setting(
+        "127.0.0.1:8473",
+        "address of inference_service; oip://host:port: of any server of the Open Inference Protocol, such as Triton",
+    )
     longest_text: int = setting(100_000, "characters of a script; longer ones are refused")
     most_queries: int = setting(32, "queries that run at the same time; more are refused")
     log_bytes: int = setting(32 << 20, "bytes of events that are held for one query")

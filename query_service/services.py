@@ -11,7 +11,9 @@ import grpc
 from query_service.config import QueryConfig
 from thanosql.clients import CatalogClient, InferenceClient, TrainerClient
 from thanosql.errors import Cancelled
+from thanosql.open_inference import SCHEME, OpenInferenceClient
 from thanosql.rpc.channel import open_channel
+from thanosql.rpc.telemetry import find_tracing
 
 T = TypeVar("T", CatalogClient, TrainerClient, InferenceClient)
 
@@ -40,18 +42,26 @@ class Services:
         return self._client(TrainerClient, self._config.trainer)
 
     @property
-    def inference(self) -> InferenceClient:
-        """Transcribes audio."""
-        return self._client(InferenceClient, self._config.inference)
+    def inference(self) -> InferenceClient | OpenInferenceClient:
+        """Transcribes audio: inference_service, or another server that the setting names."""
+        address = self._config.inference
+        if not address.startswith(SCHEME):
+            return self._client(InferenceClient, address)
+        return OpenInferenceClient(self._channel(address.removeprefix(SCHEME)), address, self._config.workspace)
 
     def _client(self, make: Callable[[grpc.Channel, str], T], address: str) -> T:
+        return make(self._channel(address), address)
+
+    def _channel(self, address: str) -> grpc.Channel:
         with self._lock:
             if self._closed:
                 raise Cancelled("the statement was cancelled")
             channel = self._channels.get(address)
             if channel is None:
-                channel = self._channels[address] = open_channel(address, self._config.token)
-        return make(channel, address)
+                channel = self._channels[address] = open_channel(
+                    address, self._config.token, find_tracing(self._config)
+                )
+        return channel
 
     def close(self) -> None:
         """Ends all calls and frees the channels."""
