@@ -81,10 +81,8 @@ def ask(device: str, cores: int, *, workers: int = 0, threads: int = 0, measures
         threads: Likewise.
         measures_rows: False where a setting or the engine says how large batches are.
     """
-    if workers or device != "cpu":
-        numbers = [workers or 2]
-    else:
-        numbers = sorted({min(cores, 4), min(cores, 2), 1}, reverse=True)
+    usual = {min(cores, 4), min(cores, 2), 1} if device == "cpu" else {2}
+    numbers = sorted({workers} if workers else usual, reverse=True)
     pairs = tuple((number, threads or max(1, cores // number)) for number in numbers)
     if device == "cpu":
         return Questions(pairs, 2.0, 8.0, 16.0, MOST_ROWS if measures_rows else 1)

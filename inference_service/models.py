@@ -1,4 +1,4 @@
-"""Loads models from the store when they are first asked for, and keeps the last used ones."""
+"""Serves models by name and version: loads them when asked for, keeps those used last, loads changed ones anew."""
 
 from __future__ import annotations
 
@@ -8,76 +8,101 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 
-from inference_service.batcher import Batcher
+from inference_service.batcher import Batcher, BatchTracer
 from inference_service.batching import Sharing
 from inference_service.config import InferenceConfig
-from inference_service.engine import EngineChoice, choose_device, count_cores, open_engine
-from inference_service.figures import Figures, ModelFigures, Outcome
-from inference_service.plan import make_limits, make_plan
-from thanosql.errors import NotFound, Unavailable, UnknownModel
-from thanosql.modelstore import GRAPH, ModelDescription, read_description, version_folder
-from thanosql.types import ModelStatistics, ServingPlan
+from inference_service.engine import choose_device, count_cores
+from inference_service.figures import Figures, ModelFigures, Waiting
+from inference_service.loaded_model import LoadedModel, make_statistics
+from inference_service.loading import Loader
+from inference_service.memory import SHARE, count_memory
+from inference_service.plan import make_limits
+from inference_service.versions import Files, identify_files, list_versions, unknown_model
+from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, UnknownModel
+from thanosql.modelstore import read_description, version_folder
+from thanosql.types import ModelStatistics, Priority, ServingState
+
+__all__ = ["LoadedModel", "Models"]
 
 log = logging.getLogger(__name__)
 
+RETRY_SECONDS = 60.0
+"""After so long a version is tried again that failed for another reason than its files: memory, a library."""
 
-@dataclass(eq=False)
-class LoadedModel:
-    """A model in memory, and what it has done."""
+OnChange = Callable[[str, int, ServingState], None]
+"""Told of the state of each version as it changes, in order, under a lock: it must neither block nor call back."""
 
-    description: ModelDescription
-    batcher: Batcher
-    figures: ModelFigures
-    plan: ServingPlan
-    files: tuple[int, ...]
-    """Which files it was loaded from: a model that is deleted and made anew may have the same name and version."""
-    users: int = 0
-    """Streams and calls that use it."""
-    used: int = 0
-    """Counts up with each use of any model; the least was used longest ago."""
 
-    @property
-    def statistics(self) -> ModelStatistics:
-        """What was done since the service started."""
-        sums = self.figures.sums
-        return ModelStatistics(
-            model=self.description.name,
-            version=self.description.version,
-            plan=self.plan,
-            clips=sums.count(Outcome.SUCCESS),
-            failures=sums.count(Outcome.FAILED),
-            rejected=sums.count(Outcome.REJECTED),
-            cancelled=sums.count(Outcome.CANCELLED),
-            late=sums.count(Outcome.LATE),
-            batches=sums.batches,
-            audio_seconds=sums.audio_seconds,
-            padded_seconds=sums.padded_seconds,
-            compute_seconds=sums.compute_seconds,
-            queue_seconds=sums.queue_seconds,
-            waiting_seconds=self.batcher.waiting_seconds,
-        )
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Why a version could not be loaded."""
+
+    files: Files
+    error: ThanoSQLError
+    retry_at: float
+
+
+@dataclass(slots=True, eq=False)
+class _Version:
+    """What is known of one version."""
+
+    model: LoadedModel | None = None
+    """In memory; the files it was loaded from may be gone since."""
+    problem: _Problem | None = None
+    loading: list[Callable[[LoadedModel | ThanoSQLError], None]] | None = None
+    """Told how the loading ended; None: it is not being loaded."""
+    figures: ModelFigures = field(default_factory=ModelFigures)
 
 
 class Models:
-    """The models of one store. All methods may be called from any thread.
+    """The models of one store. All methods may be called from any thread, and none but `enter` and `close` waits.
+
+    Each version is loaded in a thread of its own, so nobody waits for another model's loading. A request that names a
+    version gets what stands under it now, and waits for it if need be: its answers may be kept under that version. A
+    request that names none gets the newest version that is ready while a newer one is loaded, or cannot be.
+
+    Args:
+        config: The settings.
+        clock: Gives seconds.
+        on_change: Is told of the states of the versions.
+        tracer: Is told of every batch.
 
     Raises:
         InvalidOption: the device that the settings name is not there.
     """
 
-    def __init__(self, config: InferenceConfig, clock: Callable[[], float] = time.monotonic) -> None:
-        self._config, self._clock = config, clock
-        self._device = choose_device(config.device)
-        self._loaded: dict[tuple[str, int], LoadedModel] = {}
-        self._figures: dict[tuple[str, int], ModelFigures] = {}
-        self._loading: dict[tuple[str, int], threading.Lock] = {}
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        config: InferenceConfig,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: OnChange = lambda name, version, state: None,  # noqa: ARG005
+        tracer: BatchTracer | None = None,
+    ) -> None:
+        self._config, self._clock, self._on_change, self._tracer = config, clock, on_change, tracer
+        self._store = config.models
+        self._loader = Loader(
+            config,
+            device=choose_device(config.device),
+            cores=count_cores(),
+            clock=clock,
+            is_stopping=lambda: self._closed,
+        )
+        self._bound = config.model_memory * 2**30 or SHARE * count_memory() or float("inf")
+        self._versions: dict[tuple[str, int], _Version] = {}
+        self._threads: set[threading.Thread] = set()
+        self._lock = threading.RLock()
         self._uses = itertools.count(1)
         self._closed = False
+
+    def preload(self) -> None:
+        """Begins to load the models that the settings name."""
+        for name in filter(None, (each.strip() for each in self._config.preload.split(","))):
+            self.request(name, 0).add_done_callback(partial(self._end_preload, name))
 
     def enter(self, name: str, version: int) -> LoadedModel:
         """The model, loaded where it is not yet (which takes seconds); it stays until `leave`.
@@ -90,47 +115,22 @@ class Models:
             UnknownModel: the store has no such version.
             DataError: its files are damaged.
         """
-        version = version or _newest(self._config.models, name)
-        key = (name, version)
-        files = _identify(self._config.models, name, version)
-        with self._lock:
-            one_at_a_time = self._loading.setdefault(key, threading.Lock())
-        with one_at_a_time:
-            with self._lock:
-                model = self._loaded.get(key)
-            if model is None or model.files != files:
-                model = self._load(name, version, files)
-            with self._lock:
-                if self._closed:
-                    model.batcher.close()
-                    raise Unavailable("inference_service is stopping", hint="Run the statement again when it is back.")
-                stale = self._loaded.get(key)
-                self._loaded[key] = model
-                model.users += 1
-                model.used = next(self._uses)
-            if stale is not None and stale is not model and not stale.users:
-                stale.batcher.close()
-        self._evict()
-        return model
+        return self.request(name, version).result()
 
-    def leave(self, model: LoadedModel) -> None:
-        """The caller of `enter` has no more work for the model. Does not block."""
-        with self._lock:
-            model.users -= 1
-            # Another one stands under its name: the model was made anew while it was used.
-            is_orphan = not model.users and model not in self._loaded.values()
-        if is_orphan:
-            model.batcher.close()
-        self._evict()
+    def request(self, name: str, version: int) -> Future[LoadedModel]:
+        """`enter`, as a future; cancelled before its time, it enters nothing."""
+        future: Future[LoadedModel] = Future()
+        self._answer(future, name, version)
+        return future
 
     @asynccontextmanager
     async def use(self, name: str, version: int) -> AsyncIterator[LoadedModel]:
         """`enter` and `leave` around a block, for callers on an event loop, which loading does not hold up."""
-        entering = asyncio.ensure_future(asyncio.to_thread(self.enter, name, version))
+        entering = self.request(name, version)
         try:
-            model = await asyncio.shield(entering)
+            model = entering.result() if entering.done() else await asyncio.wrap_future(entering)
         except asyncio.CancelledError:
-            # A thread cannot be cancelled: what it brings is given back at once.
+            # Where it has been entered all the same, it is given back.
             entering.add_done_callback(self._give_back)
             raise
         try:
@@ -138,46 +138,248 @@ class Models:
         finally:
             self.leave(model)
 
-    def _give_back(self, entered: asyncio.Future[LoadedModel]) -> None:
-        if not entered.cancelled() and entered.exception() is None:
-            self.leave(entered.result())
+    def leave(self, model: LoadedModel) -> None:
+        """The caller of `enter` has no more work for the model."""
+        with self._lock:
+            model.users -= 1
+            if self._closed:
+                return
+            if not model.users and self._versions[model.key].model is not model:
+                self._free(model)
+            self._make_room()
 
     def statistics(self, name: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:
-        """Of the models that are loaded, the last used first: of all, of `name`, or of one `version` of it."""
+        """How models are served, and what they have done.
+
+        Args:
+            name: Empty: all that are loaded, the last used first, then those that could not be.
+            version: 0: every version of `name` that was ever loaded, or could not be. Else also one that was not.
+        """
         with self._lock:
-            loaded = sorted(self._loaded.items(), key=lambda each: -each[1].used)
-        return tuple(model.statistics for key, model in loaded if name in ("", key[0]) and version in (0, key[1]))
+            known = {key: (each.model, each.problem, each.figures.sums) for key, each in self._versions.items()}
+        if name and version and (name, version) not in known:
+            try:
+                identify_files(self._store, name, version)
+            except UnknownModel:
+                return ()
+            known[name, version] = (None, None, Figures())
+        chosen = [
+            (model.used if model else 0, key, model, problem, sums)
+            for key, (model, problem, sums) in known.items()
+            if (key[0] == name and version in (0, key[1]) if name else model or problem)
+        ]
+        chosen.sort(key=lambda each: (-each[0], each[1]))
+        return tuple(
+            make_statistics(
+                *key,
+                sums,
+                model,
+                plan=None if model else self._loader.recall_plan(version_folder(self._store, *key)),
+                problem=problem.error.message if problem else "",
+            )
+            for _, key, model, problem, sums in chosen
+        )
 
     def figures(self, name: str, version: int) -> Figures:
         """What one version has done since the service started; nothing, where it was never loaded."""
         with self._lock:
-            counted = self._figures.get((name, version))
-        return counted.sums if counted is not None else Figures()
+            known = self._versions.get((name, version))
+        return known.figures.sums if known is not None else Figures()
+
+    def waiting(self, name: str, version: int) -> dict[Priority, Waiting]:
+        """What waits for one version now, by class; nothing, where it is not in memory."""
+        with self._lock:
+            known = self._versions.get((name, version))
+            model = known.model if known is not None else None
+        return model.batcher.waiting if model is not None else {}
 
     def close(self) -> None:
-        """Frees every model; streams that still wait for one fail with `Unavailable`."""
+        """Frees every model; whoever still waits for one, or for its answers, gets `Unavailable`."""
         with self._lock:
             self._closed = True
-            loaded, self._loaded = list(self._loaded.values()), {}
+            loaded = [each.model for each in self._versions.values() if each.model]
+            for version in self._versions.values():
+                version.model = None
+            for model in loaded:
+                model.batcher.close()
         for model in loaded:
-            model.batcher.close()
-        for model in loaded:
-            model.batcher.join()
+            model.free()
+        while thread := self._any_thread():
+            thread.join()
 
-    def _load(self, name: str, version: int, files: tuple[int, ...]) -> LoadedModel:
+    # --- which version ------------------------------------------------------------------------------------------------
+
+    def _answer(self, future: Future[LoadedModel], name: str, version: int) -> None:
+        try:
+            self._check_open()
+            model = self._find(future, name, version) if version else self._find_newest(future, name)
+        except ThanoSQLError as error:
+            _fail(future, error)
+        else:
+            if model is not None:
+                self._deliver(future, model)
+
+    def _deliver(self, future: Future[LoadedModel], model: LoadedModel) -> None:
+        """Gives a model that was entered for the future."""
+        if future.set_running_or_notify_cancel():
+            future.set_result(model)
+        else:
+            self.leave(model)
+
+    def _find(self, future: Future[LoadedModel], name: str, version: int) -> LoadedModel | None:
+        """The version as its files are now; None where it is being loaded, and the future will be answered."""
+        try:
+            files = identify_files(self._store, name, version)
+        except UnknownModel:
+            self._retire(name, version)
+            raise
+        with self._lock:
+            known = self._versions.setdefault((name, version), _Version())
+            if known.model and known.model.files == files:
+                return self._use(known.model)
+            if problem := self._problem_of(known, files):
+                raise _again(problem.error)
+            self._load_for(future, name, version, lambda error: _fail(future, error))
+        return None
+
+    def _find_newest(self, future: Future[LoadedModel], name: str) -> LoadedModel | None:
+        """Likewise, of the newest version that can be served; the newest in memory while that one is being loaded."""
+        versions, problem = list_versions(self._store, name), None
+        for version in versions:
+            try:
+                files = identify_files(self._store, name, version)
+            except UnknownModel:  # deleted since, or half written by hand
+                continue
+            with self._lock:
+                known = self._versions.setdefault((name, version), _Version())
+                if known.model and known.model.files == files:
+                    return self._use(known.model)
+                found = self._problem_of(known, files)
+                if found is None:
+                    if ready := self._newest_ready(name):
+                        self._load_for(None, name, version, _ignore)
+                        return self._use(ready)
+                    # A version that turns out to be broken is passed over the next time.
+                    self._load_for(future, name, version, lambda _: self._answer(future, name, 0))
+                    return None
+                problem = problem or found
+        with self._lock:
+            if ready := self._newest_ready(name):
+                return self._use(ready)
+        if problem is None:
+            raise unknown_model(name, 0)
+        raise _again(problem.error)
+
+    def _newest_ready(self, name: str) -> LoadedModel | None:
+        ready = [each.model for key, each in self._versions.items() if key[0] == name and each.model]
+        return max(ready, key=lambda model: model.description.version, default=None)
+
+    def _problem_of(self, known: _Version, files: Files) -> _Problem | None:
+        """Why these very files cannot be loaded; None where it is worth trying."""
+        problem = known.problem
+        is_known = problem is not None and problem.files == files and self._clock() < problem.retry_at
+        return problem if is_known else None
+
+    def _use(self, model: LoadedModel) -> LoadedModel:
+        model.users += 1
+        model.used = next(self._uses)
+        return model
+
+    def _retire(self, name: str, version: int) -> None:
+        """The version's files are gone."""
+        with self._lock:
+            known = self._versions.get((name, version))
+            if known and known.model:
+                self._drop(known)
+
+    # --- loading ------------------------------------------------------------------------------------------------------
+
+    def _load_for(
+        self,
+        future: Future[LoadedModel] | None,
+        name: str,
+        version: int,
+        on_failure: Callable[[ThanoSQLError], None],
+    ) -> None:
+        """Loads a version, or joins whoever does; the future gets it, or `on_failure` what went wrong."""
+        known = self._versions[name, version]
+        is_first = known.loading is None
+        waiting = known.loading = [] if known.loading is None else known.loading
+
+        def tell(outcome: LoadedModel | ThanoSQLError) -> None:
+            if isinstance(outcome, ThanoSQLError):
+                on_failure(_again(outcome))
+            elif future is not None:
+                with self._lock:
+                    self._use(outcome)
+                self._deliver(future, outcome)
+
+        waiting.append(tell)
+        if is_first:
+            self._start_thread(f"load-{name}-{version}", lambda: self._load(name, version, known))
+
+    def _load(self, name: str, version: int, known: _Version) -> None:
+        """Loads a version, again where its files change meanwhile, and tells who waits for it."""
+        outcome: LoadedModel | ThanoSQLError
+        files: Files = ()
+        retry_at = float("inf")
+        try:
+            files = identify_files(self._store, name, version)
+            outcome = self._open(name, version, files, known.figures)
+            while (now := identify_files(self._store, name, version)) != files:
+                outcome.free()
+                files = now
+                outcome = self._open(name, version, files, known.figures)
+        except ThanoSQLError as error:
+            outcome = error
+        except Exception as error:
+            log.exception("version %d of model %s cannot be served", version, name)
+            retry_at = self._clock() + RETRY_SECONDS
+            outcome = DataError(
+                f"version {version} of model {name!r} cannot be served: {type(error).__name__}",
+                hint=f"The log of inference_service says more; it is tried again in {RETRY_SECONDS:g} s.",
+            )
+        with self._lock:
+            if self._closed and isinstance(outcome, LoadedModel):
+                self._free(outcome)
+                outcome = _stopping()
+            waiting, known.loading = known.loading or [], None
+            if isinstance(outcome, LoadedModel):
+                # In use until all that wait are told, so that it is not freed before.
+                outcome.users += 1
+                self._put(name, version, known, outcome)
+            elif files and not isinstance(outcome, Unavailable | UnknownModel):
+                log.warning("version %d of model %s cannot be served: %s", version, name, outcome.message)
+                known.problem = _Problem(files, outcome, retry_at)
+                if known.model is None:
+                    self._on_change(name, version, ServingState.BROKEN)
+        for tell in waiting:
+            tell(outcome)
+        if isinstance(outcome, LoadedModel):
+            self.leave(outcome)
+
+    def _put(self, name: str, version: int, known: _Version, model: LoadedModel) -> None:
+        """New requests go to the model from now on; an older one of the version is freed after its last user."""
+        stale, known.model, known.problem = known.model, model, None
+        model.used = next(self._uses)
+        if stale and not stale.users:
+            self._free(stale)
+        self._on_change(name, version, ServingState.READY)
+
+    def _open(self, name: str, version: int, files: Files, figures: ModelFigures) -> LoadedModel:
         begin = self._clock()
-        folder = version_folder(self._config.models, name, version)
+        folder = version_folder(self._store, name, version)
         try:
             description = read_description(folder)
         except NotFound as error:
-            raise _unknown(name, version) from error
-        plan = make_plan(self._config, device=self._device, cores=count_cores())
+            raise unknown_model(name, version) from error
         with self._lock:
-            figures = self._figures.setdefault((name, version), ModelFigures())
-        choice = EngineChoice(device=plan.device, workers=plan.workers, threads=plan.threads)
-        engine = open_engine(folder, description, choice)
+            self._make_room(self._loader.estimate_bytes(folder))
+            is_alone = not any(each.model and each.model.users for each in self._versions.values())
+        ready = self._loader.load(folder, description, is_alone=is_alone)
+        plan = ready.plan
         batcher = Batcher(
-            engine,
+            ready.engine,
             sample_rate=description.sample_rate,
             limits=make_limits(plan),
             workers=plan.workers,
@@ -186,57 +388,96 @@ class Models:
             figures=figures,
             sharing=Sharing(bulk_share=self._config.bulk_share, delay_seconds=self._config.delay / 1000),
             audio_rate=plan.audio_rate,
+            tracer=self._tracer,
         )
         log.info(
-            "loaded version %d of model %s in %.1f s: %s, %d × %d threads, batches up to %g padded seconds and %d rows",
-            *(version, name, self._clock() - begin, plan.device, plan.workers, plan.threads),
-            *(plan.batch_seconds, plan.batch_rows),
+            "loaded version %d of model %s in %.1f s, %.0f MiB: %s in %s on %s, %d × %d threads, batches up to %g "
+            "padded seconds and %d rows; %s",
+            *(version, name, self._clock() - begin, ready.memory_bytes / 2**20, plan.engine, plan.precision),
+            *(plan.device, plan.workers, plan.threads, plan.batch_seconds, plan.batch_rows, plan.reason),
         )
-        return LoadedModel(description, batcher, figures, plan, files)
+        return LoadedModel(
+            description, batcher, figures, plan, ready.engine, ready.calibration, ready.memory_bytes, files
+        )
 
-    def _evict(self) -> None:
-        """Frees what was used longest ago and is not in use, above the number of models that are kept."""
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def _make_room(self, needed: int = 0) -> None:
+        """Frees what was used longest ago and is not in use, until there is room for so many bytes more.
+
+        The last used one stays, if nothing more is needed: a model larger than the bound is served all the same.
+        """
         with self._lock:
-            idle = sorted((m.used, key) for key, m in self._loaded.items() if not m.users)
-            excess = max(0, len(self._loaded) - self._config.loaded_models)
-            evicted = [self._loaded.pop(key) for _, key in idle[:excess]]
-        for model in evicted:
-            log.info("freed version %d of model %s", model.description.version, model.description.name)
-            model.batcher.close()
+            loaded = sorted((m for m in map(_model, self._versions.values()) if m), key=lambda model: model.used)
+            taken = needed + sum(model.memory_bytes for model in loaded)
+            for model in loaded if needed else loaded[:-1]:
+                if taken > self._bound and not model.users:
+                    taken -= model.memory_bytes
+                    self._drop(self._versions[model.key])
+
+    def _drop(self, known: _Version) -> None:
+        """The version is not in memory any more, or only until its last user has gone."""
+        model, known.model = known.model, None
+        if model is not None:
+            self._on_change(*model.key, ServingState.IDLE)
+            if not model.users:
+                self._free(model)
+
+    def _free(self, model: LoadedModel) -> None:
+        """In a thread, because batches may be running that nobody waits for."""
+        model.batcher.close()
+        self._start_thread(f"free-{model.description.name}", model.free)
+
+    # --- threads ------------------------------------------------------------------------------------------------------
+
+    def _start_thread(self, name: str, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            finally:
+                with self._lock:
+                    self._threads.discard(thread)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        with self._lock:
+            self._threads.add(thread)
+        thread.start()
+
+    def _any_thread(self) -> threading.Thread | None:
+        with self._lock:
+            return next(iter(self._threads), None)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _stopping()
+
+    def _give_back(self, entered: Future[LoadedModel]) -> None:
+        if not entered.cancelled() and entered.exception() is None:
+            self.leave(entered.result())
+
+    def _end_preload(self, name: str, entered: Future[LoadedModel]) -> None:
+        self._give_back(entered)
+        if error := entered.exception():
+            log.error("model %s cannot be loaded: %s", name, error)
 
 
-def _identify(store: Path, name: str, version: int) -> tuple[int, ...]:
-    """What tells the files of a version from those of another one under the same name.
-
-    Raises:
-        UnknownModel: there is none.
-    """
-    try:
-        if Path(name).name != name:  # names come from callers, and shall not lead elsewhere
-            raise _unknown(name, version)
-        status = (version_folder(store, name, version) / GRAPH).stat()
-    except (OSError, ValueError) as error:
-        raise _unknown(name, version) from error
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
+def _model(known: _Version) -> LoadedModel | None:
+    return known.model
 
 
-def _newest(store: Path, name: str) -> int:
-    """The highest version of a model in the store.
-
-    Raises:
-        UnknownModel: there is none.
-    """
-    try:
-        versions = [int(each.name) for each in (store / name).iterdir() if each.name.isdecimal()]
-    except (OSError, ValueError) as error:
-        raise _unknown(name, 0) from error
-    if not versions or Path(name).name != name:
-        raise _unknown(name, 0)
-    return max(versions)
+def _again(error: ThanoSQLError) -> ThanoSQLError:
+    """The same, for somebody else: an exception that is raised twice mixes up its tracebacks."""
+    return type(error)(error.message, hint=error.hint)
 
 
-def _unknown(name: str, version: int) -> UnknownModel:
-    return UnknownModel(
-        f"the model store has no version {version} of a model {name!r}",
-        hint="LIST MODEL shows the models. Do trainer_service and inference_service share one model store?",
-    )
+def _fail(future: Future[LoadedModel], error: ThanoSQLError) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_exception(error)
+
+
+def _ignore(error: ThanoSQLError) -> None:
+    """It is kept, logged, and shown by the statistics."""
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("inference_service is stopping", hint="Run the statement again when it is back.")

@@ -69,7 +69,7 @@ def start_service(store: Path, checkout: Path) -> Iterator[Start]:
     channels: list[grpc.Channel] = []
 
     def run(**settings: object) -> tuple[RunningServer, InferenceClient]:
-        defaults = {"port": 0, "workspace": checkout, "state": store.parent, "device": "cpu", "grace": 5.0}
+        defaults = {"port": 0, "workspace": checkout, "state": store.parent, "device": "cpu", "grace": 5.0, "calibration_seconds": 0}
         server = start(InferenceConfig(**{**defaults, **settings}))  # type: ignore[arg-type]
         channel = open_channel(server.address)
         servers.append(server)

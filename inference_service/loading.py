@@ -1,0 +1,169 @@
+"""Makes a version of a model ready to serve: opens its engine, measures or recalls what batches cost, warms it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from inference_service.calibration import Calibration, choose
+from inference_service.calibration_file import CalibrationFiles, Facts, describe_graph, describe_machine, engine_version
+from inference_service.config import InferenceConfig
+from inference_service.engine import Engine, EngineChoice, candidates, open_engine
+from inference_service.exploration import Questions, Shape, explore
+from inference_service.memory import ESTIMATE, Footprint, count_graph_bytes, resident_bytes
+from inference_service.plan import ask_about, make_plan
+from inference_service.trial import Trial
+from thanosql.modelstore import ModelDescription
+from thanosql.types import ServingPlan
+
+log = logging.getLogger(__name__)
+
+WARM_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A version that was opened and warmed."""
+
+    engine: Engine
+    plan: ServingPlan
+    calibration: Calibration | None
+    """None: not measured."""
+    memory_bytes: int
+    """What it takes, as measured, or estimated from its files."""
+
+
+class Loader:
+    """Opens versions of models on one machine.
+
+    Args:
+        config: The settings.
+        device: "cpu" or "cuda".
+        cores: CPU cores.
+        clock: Gives seconds.
+        is_stopping: Whether nobody waits any more.
+    """
+
+    def __init__(
+        self,
+        config: InferenceConfig,
+        *,
+        device: str,
+        cores: int,
+        clock: Callable[[], float],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._config, self._device, self._cores = config, device, cores
+        self._clock, self._is_stopping = clock, is_stopping
+        self._files = CalibrationFiles(config.state / "calibration")
+
+    def load(self, folder: Path, description: ModelDescription, *, is_alone: bool) -> Ready:
+        """Opens the version in `folder`, which takes seconds.
+
+        Args:
+            folder: In the model store.
+            description: What its `model.json` says.
+            is_alone: Nothing else computes meanwhile, as far as is known; else nothing that is measured is kept.
+
+        Raises:
+            DataError: its files are damaged.
+            Unavailable: the service is stopping.
+        """
+        choice, reason = self._choose()
+        facts = self._facts(folder, choice)
+        calibration, memory_bytes = _read_result(self._files.recall(folder, facts))
+        is_measured = calibration is not None
+        before = resident_bytes()
+        trial = Trial(
+            lambda workers, threads: open_engine(
+                folder, description, replace(choice, workers=workers, threads=threads)
+            ),
+            sample_rate=description.sample_rate,
+            clock=self._clock,
+            is_stopping=self._is_stopping,
+        )
+        with trial:
+            if calibration is None and self._config.calibration_seconds:
+                questions = self._ask(choice)
+                calibration = choose(explore(trial.measure, questions, self._config.calibration_seconds), questions)
+            plan = self._plan(choice, calibration, reason)
+            largest = _warm(trial, plan, calibration if is_measured else None)
+            engine = trial.take(plan.workers, plan.threads)
+        if not memory_bytes:
+            graph_bytes = count_graph_bytes(folder)
+            footprint = Footprint(graph_bytes, max(0, resident_bytes() - before - graph_bytes), largest)
+            memory_bytes = footprint.expect_bytes(plan.concurrent_seconds) if is_alone else self.estimate_bytes(folder)
+        if calibration is not None and is_alone and not is_measured:
+            self._files.keep(folder, facts, {"calibration": asdict(calibration), "memory_bytes": memory_bytes})
+        return Ready(engine, plan, calibration, memory_bytes)
+
+    def recall_plan(self, folder: Path) -> ServingPlan | None:
+        """How the version would be served, as far as it was measured before; None where it never was."""
+        choice, reason = self._choose()
+        calibration, _ = _read_result(self._files.recall(folder, self._facts(folder, choice)))
+        return None if calibration is None else self._plan(choice, calibration, reason)
+
+    def estimate_bytes(self, folder: Path) -> int:
+        """What the version will take in memory: as measured before, or by its files."""
+        choice, _ = self._choose()
+        _, memory_bytes = _read_result(self._files.recall(folder, self._facts(folder, choice)))
+        return memory_bytes or round(ESTIMATE * count_graph_bytes(folder))
+
+    def _choose(self) -> tuple[EngineChoice, str]:
+        """The engine and precision, and why."""
+        engine, precision = candidates(self._device)[0]
+        return EngineChoice(self._device, engine, precision), ""
+
+    def _ask(self, choice: EngineChoice) -> Questions:
+        return ask_about(self._config, device=self._device, cores=self._cores, max_rows=choice.max_rows)
+
+    def _plan(self, choice: EngineChoice, calibration: Calibration | None, reason: str) -> ServingPlan:
+        return make_plan(
+            self._config,
+            device=self._device,
+            cores=self._cores,
+            engine=choice.engine,
+            precision=choice.precision,
+            max_rows=choice.max_rows,
+            calibration=calibration,
+            reason=reason,
+        )
+
+    def _facts(self, folder: Path, choice: EngineChoice) -> Facts:
+        """What the calibration depends on: another machine, engine or question, and it is made anew."""
+        questions = self._ask(choice)
+        return {
+            **describe_machine(self._device, self._cores),
+            **describe_graph(folder),
+            "engine": choice.engine,
+            "engine_version": engine_version(choice.engine),
+            "precision": choice.precision,
+            "workers": " ".join(f"{workers}x{threads}" for workers, threads in questions.workers),
+            "most_rows": questions.most_rows,
+            "concurrent_seconds": self._config.concurrent_seconds,
+        }
+
+
+def _warm(trial: Trial, plan: ServingPlan, known: Calibration | None) -> float:
+    """Computes what will be computed, once; gives the most padded seconds that were computed at once."""
+    clip = known.clip_seconds if known else WARM_SECONDS
+    rows = max(1, min(plan.batch_rows, int(plan.batch_seconds / clip)))
+    for number in sorted({1, rows}):
+        trial.measure(Shape(plan.workers, plan.threads, number, clip))
+    return trial.most_seconds
+
+
+def _read_result(result: dict[str, Any] | None) -> tuple[Calibration | None, int]:
+    """What `CalibrationFiles` kept; nothing where it is not as expected."""
+    if result is None:
+        return None, 0
+    try:
+        values = dict(result["calibration"])
+        values["curve"] = tuple((float(padded), float(elapsed)) for padded, elapsed in values["curve"])
+        return Calibration(**values), int(result["memory_bytes"])
+    except (LookupError, TypeError, ValueError) as error:
+        log.warning("a kept calibration cannot be read, and is made anew: %s", error)
+        return None, 0
