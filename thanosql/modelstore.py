@@ -1,7 +1,9 @@
 """The model store: a folder `<name>/<version>/` for each version, written whole or not at all.
 
 A version holds the Hugging Face checkpoint (`config.json`, `model.safetensors`, tokenizer files),
-`model.onnx` and `model.json`. The trainer writes it, inference reads it, the catalog deletes it.
+`model.onnx`, `model.json` and, where it was trained, a held-out sample (`thanosql.held_out`). The
+trainer writes it; inference reads it, and keeps beside it what it derives from it (an int8 graph, what it
+measured); the catalog deletes it.
 
 The graph `model.onnx` takes
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from thanosql.errors import JobFailed
+from thanosql.held_out import SampleClip, write_sample
 from thanosql.modelstore import GRAPH, ModelDescription, new_version, write_description
 from thanosql.types import Progress
 from trainer_service.checkpoints import Checkpoint
@@ -44,15 +45,17 @@ def write_version(
     description: ModelDescription,
     *,
     clips: Sequence[Waveform] = (),
+    sample: Sequence[SampleClip] = (),
     tell: Callable[[Progress], None] | None = None,
 ) -> ModelDescription:
-    """Writes a version folder: `config.json`, `model.safetensors`, tokenizer, `model.onnx`, `model.json`.
+    """Writes a version folder: `config.json`, `model.safetensors`, tokenizer, `model.onnx`, `model.json`, a sample.
 
     Args:
         store: The model store.
         checkpoint: The model; its weight norm is folded into plain weights on the way, so train it no further.
         description: Name, version, base and report; what is read off the checkpoint is filled in here.
         clips: Recordings to measure parity on, besides the made ones.
+        sample: Held-out recordings to store with the version.
         tell: Takes the progress.
 
     Returns:
@@ -78,9 +81,10 @@ def write_version(
         tell(Progress("check the export", 1, 1))
         complete = replace(describe(checkpoint, description), parity=asdict(parity))
         write_description(folder, complete)
-        for file in folder.iterdir():
+        write_sample(folder, sample, complete.sample_rate)
+        for path in folder.rglob("*"):
             # Other services, perhaps under other users, read it; safetensors writes for its owner only.
-            file.chmod(0o644)
+            path.chmod(0o755 if path.is_dir() else 0o644)
     return complete
 
 

@@ -90,17 +90,18 @@ def work(task: Task, say: Say) -> Product:
     description = describe(checkpoint, description)
     report: dict[str, Any] = {"fallback_notice": task.base.fallback_notice} if task.base.fallback_notice else {}
     result = JobResult(spec.model, task.version)
-    clips = []
+    clips, sample = [], []
     if spec.kind is JobKind.BUILD:
         from trainer_service.training import train
 
         trained = train(task, checkpoint, description, say, choose_device(task.device))
         report |= trained.report
-        result, clips = trained.result, trained.clips
+        result, clips, sample = trained.result, trained.clips, trained.sample
     report["versions"] = {"torch": torch.__version__, "transformers": transformers.__version__}
     seconds = time.monotonic() - began
     report["seconds"] = round(seconds, 1)
-    write_version(Path(task.models), checkpoint, replace(description, report=report), clips=clips, tell=say)
+    description = replace(description, report=report)
+    write_version(Path(task.models), checkpoint, description, clips=clips, sample=sample, tell=say)
     result = replace(result, seconds=time.monotonic() - began)
     return Product(result, describe_base(task.base), json.dumps(report, ensure_ascii=False))
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 
 from thanosql.audio import read_audio
+from thanosql.held_out import SampleClip, choose_sample
 from thanosql.modelstore import ModelDescription
 from thanosql.types import JobResult, Notice, Progress, Severity
 from trainer_service.checkpoints import Checkpoint
@@ -36,6 +37,8 @@ class Trained:
     report: dict[str, Any]
     clips: list[Waveform]
     """The first held-out recordings, or the first ones."""
+    sample: list[SampleClip]
+    """Held-out recordings to be stored with the model; none where none were held out."""
 
 
 def train(task: Task, checkpoint: Checkpoint, description: ModelDescription, say: Say, device: torch.device) -> Trained:
@@ -73,6 +76,8 @@ def train(task: Task, checkpoint: Checkpoint, description: ModelDescription, say
     )
     say(_verdict(outcome, len(held_out), how))
     report = _report(data, learned, held_out, how, recipe, outcome, description.sample_rate, device)
+    stored = choose_sample([each.samples / description.sample_rate for each in held_out])
+    report["sample_rows"] = len(stored)
     result = JobResult(
         task.spec.model,
         task.version,
@@ -82,7 +87,8 @@ def train(task: Task, checkpoint: Checkpoint, description: ModelDescription, say
         data.rows - data.kept,
         data.audio_seconds,
     )
-    return Trained(result, report, [read(each) for each in (held_out or learned)[:3]])
+    sample = [SampleClip(read(held_out[place]), held_out[place].text) for place in stored]
+    return Trained(result, report, [read(each) for each in (held_out or learned)[:3]], sample)
 
 
 def read_rows(file: Path) -> list[Row]:

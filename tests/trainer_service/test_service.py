@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
@@ -23,8 +24,10 @@ import pytest
 import trainer_service.__main__ as trainer_main
 from catalog_service import __main__ as catalog_main
 from catalog_service.config import CatalogConfig
+from thanosql.audio import read_audio
 from thanosql.clients import CatalogClient, TrainerClient
 from thanosql.errors import Cancelled, DataError, InvalidOption, JobFailed, NotFound
+from thanosql.held_out import read_sample
 from thanosql.modelstore import read_description, version_folder
 from thanosql.rpc.channel import open_channel
 from thanosql.types import (
@@ -148,6 +151,19 @@ def test_a_build_ends_in_a_model_that_stands_in_the_store_and_the_catalog(
     assert description.report["held_out_rows"] == 3
     assert description.report == json.loads(model.report)
     assert description.parity["onnx"] < 1e-3
+
+
+def test_the_held_out_recordings_are_stored_with_the_model_and_what_they_say(
+    services: Services, built: tuple[Job, list[JobEvent]], rows: list[dict[str, str | None]]
+) -> None:
+    folder = version_folder(services.config.models, "m", 1)
+    sample = read_sample(folder)
+    assert read_description(folder).report["sample_rows"] == len(sample) == 3
+    said = {row["text"]: read_audio(services.config.workspace / str(row["audio_path"])) for row in rows}
+    for clip in sample:
+        np.testing.assert_allclose(clip.samples, said[clip.text], atol=1 / 32_768)
+    # Other services, perhaps under other users, read it.
+    assert all(file.stat().st_mode & 0o044 == 0o044 for file in folder.rglob("*"))
 
 
 def test_a_build_tells_its_phases_in_order_without_gaps(built: tuple[Job, list[JobEvent]]) -> None:
