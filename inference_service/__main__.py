@@ -10,6 +10,7 @@ from functools import partial
 
 from inference_service.config import InferenceConfig
 from inference_service.metrics import Observation
+from inference_service.model_health import ModelHealth
 from inference_service.models import Models
 from inference_service.oip_servicer import OpenInferenceServicer
 from inference_service.servicer import InferenceServicer
@@ -17,6 +18,7 @@ from inference_service.transcription import Transcribers
 from thanosql.oip.grpc_service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from thanosql.rpc.health import HealthStates
 from thanosql.rpc.server import RunningServer, run_service, start_aio_server
+from thanosql.rpc.telemetry import find_tracing, hold_tracing
 from thanosql.v1.inference_pb2_grpc import add_InferenceServiceServicer_to_server
 
 log = logging.getLogger(__name__)
@@ -27,26 +29,26 @@ OPEN_INFERENCE = "inference.GRPCInferenceService"
 
 def start(config: InferenceConfig) -> RunningServer:
     """Wires the service and starts serving; no model is loaded before it is asked for."""
-    models = Models(config)
-    readers = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="read-audio")
-    transcribers = Transcribers(config, readers)
-    health = HealthStates()
-    own = InferenceServicer(config, models, readers, transcribers)
-    open_inference = OpenInferenceServicer(config, models, transcribers, is_ready=partial(health.is_serving, ""))
-    services = {
-        SERVICE: partial(add_InferenceServiceServicer_to_server, own),
-        OPEN_INFERENCE: partial(add_GRPCInferenceServiceServicer_to_server, open_inference),
-    }
-    opened = ExitStack()
-    opened.callback(readers.shutdown)
-    opened.callback(models.close)
-    try:
+    with ExitStack() as undo:
+        undo.callback(hold_tracing(config))
+        health = HealthStates()
+        models = Models(config, on_change=ModelHealth(health).change, tracer=find_tracing(config))
+        undo.callback(models.close)
+        readers = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="read-audio")
+        undo.callback(readers.shutdown)
         if config.metrics_port is not None:
-            opened.callback(_serve_metrics(config, config.metrics_port, models))
-        return start_aio_server(config, services, health=health, on_stop=[opened.close])
-    except BaseException:
-        opened.close()
-        raise
+            undo.callback(_serve_metrics(config, config.metrics_port, models))
+        transcribers = Transcribers(config, readers)
+        own = InferenceServicer(config, models, readers, transcribers)
+        open_inference = OpenInferenceServicer(config, models, transcribers, is_ready=partial(health.is_serving, ""))
+        services = {
+            SERVICE: partial(add_InferenceServiceServicer_to_server, own),
+            OPEN_INFERENCE: partial(add_GRPCInferenceServiceServicer_to_server, open_inference),
+        }
+        opened = ExitStack()
+        server = start_aio_server(config, services, health=health, on_stop=[opened.close])
+        opened.push(undo.pop_all())
+    return server
 
 
 def _serve_metrics(config: InferenceConfig, port: int, models: Models) -> Callable[[], None]:
@@ -55,7 +57,8 @@ def _serve_metrics(config: InferenceConfig, port: int, models: Models) -> Callab
 
     def observe() -> Iterator[Observation]:
         for each in models.statistics():
-            yield Observation(each, models.figures(each.model, each.version))
+            version = (each.model, each.version)
+            yield Observation(each, models.figures(*version), models.waiting(*version))
 
     metrics = MetricsServer(config.host, port, observe)
     log.info("metrics at http://%s:%d/metrics", config.host, metrics.port)
