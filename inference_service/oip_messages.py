@@ -172,13 +172,24 @@ def write_statistics(statistics: ModelStatistics, figures: Figures) -> oip.Model
             success=_duration(succeeded, figures.request_seconds),
             fail=oip.StatisticDuration(count=failed),
             queue=_duration(figures.rows, figures.queue_seconds),
+            compute_input=oip.StatisticDuration(count=figures.rows),
             compute_infer=_duration(figures.rows, figures.row_compute_seconds),
+            compute_output=oip.StatisticDuration(count=figures.rows),
         ),
         batch_stats=[
-            oip.InferBatchStatistics(batch_size=rows, compute_infer=_duration(figures.batches_of[rows], seconds))
+            _write_batches(rows, figures.batches_of[rows], seconds)
             for rows, seconds in sorted(figures.seconds_of.items())
         ],
         memory_usage=[oip.MemoryUsage(type=_MEMORY[device], id=0, byte_size=statistics.memory_bytes)],
+    )
+
+
+def _write_batches(rows: int, count: int, seconds: float) -> oip.InferBatchStatistics:
+    return oip.InferBatchStatistics(
+        batch_size=rows,
+        compute_input=oip.StatisticDuration(count=count),
+        compute_infer=_duration(count, seconds),
+        compute_output=oip.StatisticDuration(count=count),
     )
 
 
