@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from inference_service.calibration import Calibration, choose
 from inference_service.calibration_file import CalibrationFiles, Facts, describe_graph, describe_machine, engine_version
 from inference_service.config import InferenceConfig
-from inference_service.engine import Engine, EngineChoice, candidates, open_engine
+from inference_service.engine import ENGINES, Engine, EngineChoice, candidates, open_engine
 from inference_service.exploration import Questions, Shape, explore
+from inference_service.hearing import choose_engine
 from inference_service.memory import ESTIMATE, Footprint, count_graph_bytes, resident_bytes
 from inference_service.plan import ask_about, make_plan
 from inference_service.trial import Trial
@@ -58,7 +60,8 @@ class Loader:
     ) -> None:
         self._config, self._device, self._cores = config, device, cores
         self._clock, self._is_stopping = clock, is_stopping
-        self._files = CalibrationFiles(config.state / "calibration")
+        self._cache = config.state / "calibration"
+        self._files = CalibrationFiles(self._cache)
 
     def load(self, folder: Path, description: ModelDescription, *, is_alone: bool) -> Ready:
         """Opens the version in `folder`, which takes seconds.
@@ -72,7 +75,7 @@ class Loader:
             DataError: its files are damaged.
             Unavailable: the service is stopping.
         """
-        choice, reason = self._choose()
+        choice, reason = self._choose(folder, description)
         facts = self._facts(folder, choice)
         calibration, memory_bytes = _read_result(self._files.recall(folder, facts))
         is_measured = calibration is not None
@@ -102,20 +105,69 @@ class Loader:
 
     def recall_plan(self, folder: Path) -> ServingPlan | None:
         """How the version would be served, as far as it was measured before; None where it never was."""
-        choice, reason = self._choose()
+        if (known := self._recall_choice(folder)) is None:
+            return None
+        choice, reason = known
         calibration, _ = _read_result(self._files.recall(folder, self._facts(folder, choice)))
         return None if calibration is None else self._plan(choice, calibration, reason)
 
     def estimate_bytes(self, folder: Path) -> int:
         """What the version will take in memory: as measured before, or by its files."""
-        choice, _ = self._choose()
-        _, memory_bytes = _read_result(self._files.recall(folder, self._facts(folder, choice)))
+        memory_bytes = 0
+        if known := self._recall_choice(folder):
+            _, memory_bytes = _read_result(self._files.recall(folder, self._facts(folder, known[0])))
         return memory_bytes or round(ESTIMATE * count_graph_bytes(folder))
 
-    def _choose(self) -> tuple[EngineChoice, str]:
-        """The engine and precision, and why."""
-        engine, precision = candidates(self._device)[0]
-        return EngineChoice(self._device, engine, precision), ""
+    def _choose(self, folder: Path, description: ModelDescription) -> tuple[EngineChoice, str]:
+        """The engine and precision, and why: by listening, where the settings leave it to us."""
+        if known := self._recall_choice(folder):
+            return known
+        decision = choose_engine(
+            folder,
+            description,
+            device=self._device,
+            engine=self._config.engine,
+            precision=self._config.precision,
+            threads=self._cores,
+            budget_seconds=self._config.precision_seconds,
+            clock=self._clock,
+            cache=self._cache,
+        )
+        self._files.keep(folder, self._choice_facts(folder), asdict(decision))
+        return self._choice(decision.engine, decision.precision), decision.report
+
+    def _recall_choice(self, folder: Path) -> tuple[EngineChoice, str] | None:
+        """What was chosen before; or the one thing that is asked for."""
+        if self._asked is not None:
+            return self._choice(*self._asked), ""
+        result = self._files.recall(folder, self._choice_facts(folder)) or {}
+        known = [result.get(name) for name in ("engine", "precision", "report")]
+        if not all(isinstance(each, str) for each in known):
+            return None
+        engine, precision, reason = map(str, known)
+        return self._choice(engine, precision), reason
+
+    @cached_property
+    def _asked(self) -> tuple[str, str] | None:
+        """The engine and precision by the settings alone; None where they leave it to listening."""
+        engine, precision = self._config.engine, self._config.precision
+        if precision == "auto":
+            return None
+        if precision == "fp32" and engine != "openvino":
+            return "onnxruntime", "fp32"  # the preferred one; OpenVINO is not imported to find out that it is there
+        return candidates(self._device, engine, precision)[0]
+
+    def _choice(self, engine: str, precision: str) -> EngineChoice:
+        return EngineChoice(self._device, engine, precision, cache=self._cache)
+
+    def _choice_facts(self, folder: Path) -> Facts:
+        """What the choice of engine and precision depends on."""
+        return {
+            **describe_machine(self._device, self._cores),
+            **describe_graph(folder),
+            "asked": f"{self._config.engine} {self._config.precision}",
+            "versions": " ".join(f"{engine} {engine_version(engine)}" for engine in ENGINES),
+        }
 
     def _ask(self, choice: EngineChoice) -> Questions:
         return ask_about(self._config, device=self._device, cores=self._cores, max_rows=choice.max_rows)

@@ -16,7 +16,7 @@ from functools import partial
 from inference_service.batcher import Batcher, BatchTracer
 from inference_service.batching import Sharing
 from inference_service.config import InferenceConfig
-from inference_service.engine import choose_device, count_cores
+from inference_service.engine import candidates, choose_device, count_cores
 from inference_service.figures import Figures, ModelFigures, Waiting
 from inference_service.loaded_model import LoadedModel, make_statistics
 from inference_service.loading import Loader
@@ -73,7 +73,7 @@ class Models:
         tracer: Is told of every batch.
 
     Raises:
-        InvalidOption: the device that the settings name is not there.
+        InvalidOption: the device, engine or precision that the settings name is not to be had.
     """
 
     def __init__(
@@ -85,9 +85,13 @@ class Models:
     ) -> None:
         self._config, self._clock, self._on_change, self._tracer = config, clock, on_change, tracer
         self._store = config.models
+        device = choose_device(config.device)
+        # Said now, not when the first model is loaded.
+        if (config.engine, config.precision) != ("auto", "fp32"):
+            candidates(device, config.engine, config.precision)
         self._loader = Loader(
             config,
-            device=choose_device(config.device),
+            device=device,
             cores=count_cores(),
             clock=clock,
             is_stopping=lambda: self._closed,

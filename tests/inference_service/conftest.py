@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 
 from inference_service.__main__ import start
@@ -69,7 +74,14 @@ def start_service(store: Path, checkout: Path) -> Iterator[Start]:
     channels: list[grpc.Channel] = []
 
     def run(**settings: object) -> tuple[RunningServer, InferenceClient]:
-        defaults = {"port": 0, "workspace": checkout, "state": store.parent, "device": "cpu", "grace": 5.0, "calibration_seconds": 0}
+        defaults = {
+            "port": 0,
+            "workspace": checkout,
+            "state": store.parent,
+            "device": "cpu",
+            "grace": 5.0,
+            "calibration_seconds": 0,
+        }
         server = start(InferenceConfig(**{**defaults, **settings}))  # type: ignore[arg-type]
         channel = open_channel(server.address)
         servers.append(server)
@@ -87,3 +99,76 @@ def start_service(store: Path, checkout: Path) -> Iterator[Start]:
 def client(start_service: Start) -> InferenceClient:
     """Of a service with the default settings."""
     return start_service()[1]
+
+
+class Process:
+    """inference_service in a process of its own; its log is read as it comes."""
+
+    def __init__(self, **settings: object) -> None:
+        command = [sys.executable, "-m", "inference_service", "--port", "0", "--device", "cpu"]
+        for name, value in settings.items():
+            command += [f"--{name.replace('_', '-')}", str(value)]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.lines: list[str] = []
+        self._ended = False
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.address = self.wait_for("listening on ").rpartition(" ")[2]
+
+    def wait_for(self, text: str) -> str:
+        """The line of the log that holds `text`."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._find(text) or self._ended, 120), self.lines
+        line = self._find(text)
+        assert line, self.lines
+        return line
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def end(self) -> int:
+        """Its exit status, when it has ended."""
+        status = self._process.wait(120)
+        self._reader.join()
+        return status
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that it holds."""
+        return int(psutil.Process(self._process.pid).memory_info().rss)
+
+    def close(self) -> None:
+        self._process.kill()
+        self.end()
+
+    def _find(self, text: str) -> str:
+        return next((line for line in self.lines if text in line), "")
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as log:
+            for line in log:
+                with self._changed:
+                    self.lines.append(line.rstrip())
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+@pytest.fixture
+def start_process(store: Path, checkout: Path) -> Iterator[Callable[..., tuple[Process, InferenceClient]]]:
+    """Starts a service in a process of its own, over the checkout as its workspace, and a client for it."""
+    opened: list[Callable[[], None]] = []
+
+    def start(**settings: object) -> tuple[Process, InferenceClient]:
+        defaults = {"state": store.parent, "workspace": checkout, "calibration_seconds": 0}
+        process = Process(**{**defaults, **settings})
+        channel = open_channel(process.address)
+        opened.extend([process.close, channel.close])
+        return process, InferenceClient(channel, process.address)
+
+    yield start
+    for close in reversed(opened):
+        close()
