@@ -47,6 +47,7 @@ def start(config: InferenceConfig) -> RunningServer:
         }
         opened = ExitStack()
         server = start_aio_server(config, services, health=health, on_stop=[opened.close])
+        models.preload()
         opened.push(undo.pop_all())
     return server
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -22,71 +20,6 @@ FOLDER = "tutorial_data/librispeech_data"
 TINY = TranscribeStart("tiny", 1)
 
 
-class Process:
-    """inference_service in a process of its own; its log is read as it comes."""
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "inference_service", "--port", "0", "--device", "cpu", *arguments]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.lines: list[str] = []
-        self._ended = False
-        self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        self.address = self.wait_for("listening on ").rpartition(" ")[2]
-
-    def wait_for(self, text: str) -> str:
-        """The line of the log that holds `text`."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._find(text) or self._ended, 120), self.lines
-        line = self._find(text)
-        assert line, self.lines
-        return line
-
-    def terminate(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-
-    def end(self) -> int:
-        """Its exit status, when it has ended."""
-        status = self._process.wait(120)
-        self._reader.join()
-        return status
-
-    def close(self) -> None:
-        self._process.kill()
-        self.end()
-
-    def _find(self, text: str) -> str:
-        return next((line for line in self.lines if text in line), "")
-
-    def _read(self) -> None:
-        assert self._process.stderr is not None
-        with self._process.stderr as log:
-            for line in log:
-                with self._changed:
-                    self.lines.append(line.rstrip())
-                    self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-
-@pytest.fixture
-def start_process(store: Path, checkout: Path) -> Iterator[Callable[..., tuple[Process, InferenceClient]]]:
-    """Starts the service with a grace of so many seconds; and a client for it."""
-    opened: list[Callable[[], None]] = []
-
-    def start(grace: float) -> tuple[Process, InferenceClient]:
-        process = Process("--state", str(store.parent), "--workspace", str(checkout), "--grace", str(grace))
-        channel = open_channel(process.address)
-        opened.extend([process.close, channel.close])
-        return process, InferenceClient(channel, process.address)
-
-    yield start
-    for close in reversed(opened):
-        close()
-
-
 def clips(count: int) -> Iterator[TranscribeClip]:
     return (TranscribeClip(number, path=f"{FOLDER}/{number % 100:03d}.flac") for number in range(count))
 
@@ -99,7 +32,7 @@ def answered(client: InferenceClient) -> bool:
     return isinstance(answer, Transcript)
 
 
-Start = Callable[..., tuple[Process, InferenceClient]]
+Start = Callable[..., tuple[Any, InferenceClient]]
 
 
 def test_no_clip_that_was_taken_in_is_lost_within_the_grace(start_process: Start) -> None:
