@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import tempfile
 import time
 import traceback
@@ -44,6 +45,10 @@ from serving_parts.speech import find_speech
 
 PARTS = ("waste", "overhead", "interactive", "overload", "throughput", "memory")
 PEERS = ("triton", "litserve", "mlserver")
+
+
+PART_WITHIN = 420
+"""Seconds after which a measurement is given up, so that the others have their turn."""
 
 
 def main() -> None:
@@ -59,6 +64,7 @@ def main() -> None:
     parts = arguments.parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    signal.signal(signal.SIGALRM, give_up)
     tables, failures = dict[str, Table](), dict[str, str]()
     with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as folder:
         settings = Settings(
@@ -71,11 +77,14 @@ def main() -> None:
         for part in parts:
             tell(f"--- {part}")
             begin = time.perf_counter()
+            signal.alarm(PART_WITHIN)
             try:
                 tables[part] = import_module(f"serving_parts.{part}").measure(settings)
             except Exception as error:
                 traceback.print_exc()
                 failures[part] = f"{type(error).__name__}: {error}"
+            finally:
+                signal.alarm(0)
             tell(f"--- {part}: {time.perf_counter() - begin:.0f} s")
     for table in tables.values():
         table.print()
@@ -85,6 +94,10 @@ def main() -> None:
     arguments.json.write_text(
         json.dumps({"quick": arguments.quick, "figures": figures, "failed": failures}, indent=1) + "\n", "utf-8"
     )
+
+
+def give_up(number: int, frame: object) -> None:  # noqa: ARG001
+    raise TimeoutError(f"it took longer than {PART_WITHIN} s")
 
 
 if __name__ == "__main__":

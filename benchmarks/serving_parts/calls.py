@@ -26,8 +26,10 @@ OPTIONS = (
     ("grpc.max_send_message_length", 64 * 2**20),
     ("grpc.enable_retries", 0),
 )
-INTERACTIVE, BULK = 1, 2
-"""Values of the parameter `priority`, as Triton counts: the lowest number goes first."""
+INTERACTIVE = 1
+"""Value of the parameter `priority`, as Triton counts: the lowest number goes first."""
+PATIENCE = 120.0
+"""Seconds that a caller of a closed loop waits for an answer: a server that hangs shall not hold up everything."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def closed_loop(
 
             async def caller() -> None:
                 while time.perf_counter() < until and (number := next(numbers)) < last:
-                    calls.append(await _call(infer, requests[number % len(requests)], begin, None))
+                    calls.append(await _call(infer, requests[number % len(requests)], begin, PATIENCE))
 
             async def stretch() -> None:
                 await asyncio.gather(*(caller() for _ in range(callers)))
@@ -187,7 +189,7 @@ def _method(channel: grpc.aio.Channel) -> Any:
     )
 
 
-async def _call(infer: Any, request: bytes, begin: float, deadline: float | None) -> Call:
+async def _call(infer: Any, request: bytes, begin: float, deadline: float) -> Call:
     sent = time.perf_counter()
     try:
         await infer(request, timeout=deadline)
@@ -195,6 +197,6 @@ async def _call(infer: Any, request: bytes, begin: float, deadline: float | None
     except grpc.RpcError as failure:
         status = failure.code().name  # type: ignore[attr-defined]
     now = time.perf_counter()
-    if deadline is not None and status == "OK" and now - sent > deadline:
+    if status == "OK" and now - sent > deadline:
         status = "DEADLINE_EXCEEDED"
     return Call(sent - begin, now - sent, status)

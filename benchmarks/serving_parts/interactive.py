@@ -34,7 +34,7 @@ def measure(settings: Settings) -> Table:
         _add(table, "alone", alone)
         before = get_statistics(server.address, BASE)
         with bulk_load(server.address, BASE, settings.speech.take(1000), in_flight=IN_FLIGHT):
-            beside = call(settings.of(150, 10), settings.of(75, 15))
+            beside = call(settings.of(150, 10), settings.of(60, 15))
         after = get_statistics(server.address, BASE)
     padded = after.padded_seconds - before.padded_seconds
     cost = (after.compute_seconds - before.compute_seconds) / padded

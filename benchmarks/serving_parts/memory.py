@@ -38,8 +38,8 @@ def measure(settings: Settings) -> Table:
 
 def _measure_bulk(table: Table, settings: Settings, engine: str) -> None:
     """The longest recordings twice over: every batch is as large as the plan lets it be."""
-    longest = sorted(settings.speech.recordings, key=lambda each: -each.seconds)[: settings.of(6, 3)]
-    recordings = [*settings.speech.take(settings.of(15, 3)), *longest]
+    longest = sorted(settings.speech.recordings, key=lambda each: -each.seconds)[: settings.of(4, 3)]
+    recordings = [*settings.speech.take(settings.of(12, 3)), *longest]
     with run_service(settings.state, settings.speech.workspace, engine=engine, precision="fp32") as server:
         tell(f"memory: {engine}: loaded in {load(server.address, BASE, recordings):.1f} s")
         loaded = server.megabytes

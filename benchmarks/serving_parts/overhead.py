@@ -76,7 +76,7 @@ def _load(settings: Settings, server: Server, request: bytes) -> Load:
         server.address,
         [request],
         callers=CALLERS,
-        seconds=settings.of(6, 2),
+        seconds=settings.of(5, 2),
         warm_up=settings.of(2, 1),
         server=server.pid,
     )
@@ -141,7 +141,7 @@ def _measure_litserve(settings: Settings) -> Load:
             "/predict",
             json.dumps({"waveform": base64.b64encode(make_samples(SAMPLES)).decode("ascii")}).encode("ascii"),
             callers=CALLERS,
-            seconds=settings.of(6, 2),
+            seconds=settings.of(5, 2),
             warm_up=settings.of(2, 1),
             server=server.pid,
         )

@@ -24,7 +24,7 @@ def measure(settings: Settings) -> Table:
     settings.need(BASE)
     clips = settings.speech.near(CLIP_SECONDS, CLIPS)
     samples = [settings.speech.read(each) for each in clips]
-    seconds = float(settings.of(20, 6))
+    seconds = float(settings.of(16, 6))
     table = Table(f"overload: answers in time a second, single clips of about {CLIP_SECONDS:g} s, base-size model")
     with run_service(settings.state, settings.speech.workspace) as server:
         tell(f"overload: loaded in {load(server.address, BASE, clips):.1f} s")

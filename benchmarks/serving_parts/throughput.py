@@ -19,12 +19,12 @@ def measure(settings: Settings) -> Table:
     """Each engine that is here, in turns with its loops: what slows the machine for a while slows all of them."""
     settings.need(BASE)
     table = Table("throughput: seconds of audio a second of a bulk stream, base-size model")
-    _compare(table, settings, "onnxruntime", "fp32", clips=settings.of(30, 6))
+    _compare(table, settings, "onnxruntime", "fp32", clips=settings.of(24, 6))
     precision = openvino_precision()
     if precision is None:
         table.add("openvino", None, "audio s/s", note="not installed: pip install openvino")
     else:
-        _compare(table, settings, "openvino", precision, clips=settings.of(50, 6))
+        _compare(table, settings, "openvino", precision, clips=settings.of(40, 6))
     return table
 
 
