@@ -34,7 +34,7 @@ class Echo(oip_grpc.GRPCInferenceServiceServicer):
 
 async def serve(port: int) -> None:
     server = grpc.aio.server()
-    oip_grpc.add_GRPCInferenceServiceServicer_to_server(Echo(), server)
+    oip_grpc.add_GRPCInferenceServiceServicer_to_server(Echo(), server)  # type: ignore[abstract]
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await server.wait_for_termination()

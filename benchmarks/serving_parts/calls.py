@@ -195,7 +195,7 @@ async def _call(infer: Any, request: bytes, begin: float, deadline: float) -> Ca
         await infer(request, timeout=deadline)
         status = "OK"
     except grpc.RpcError as failure:
-        status = failure.code().name  # type: ignore[attr-defined]
+        status = failure.code().name
     now = time.perf_counter()
     if status == "OK" and now - sent > deadline:
         status = "DEADLINE_EXCEEDED"

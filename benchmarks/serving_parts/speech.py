@@ -100,7 +100,7 @@ def _make_model(state: Path, name: str) -> None:
     bundled = CHECKOUT / "trainer_service" / "bundled" / "wav2vec2-tiny-en"
     torch.manual_seed(0)
     # The defaults of the configuration are wav2vec2-base; random weights are as fast as trained ones.
-    light = {
+    light: dict[str, Any] = {
         "conv_dim": (32,) * 7,
         "hidden_size": 64,
         "num_hidden_layers": 2,
