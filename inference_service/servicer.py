@@ -15,7 +15,7 @@ from inference_service.models import Models
 from inference_service.repository import export_model
 from inference_service.transcription import Transcribers
 from thanosql.convert import from_message, to_message
-from thanosql.errors import DataError
+from thanosql.errors import DataError, InvalidOption
 from thanosql.modelstore import version_folder
 from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart
 from thanosql.v1 import inference_pb2, inference_pb2_grpc
@@ -95,7 +95,10 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
 async def _read_start(requests: Requests) -> TranscribeStart:
     async for request in requests:
         if request.HasField("start"):
-            return from_message(request.start, TranscribeStart)
+            start = from_message(request.start, TranscribeStart)
+            if start.batch_size < 0:
+                raise InvalidOption(f"batch_size is {start.batch_size}", hint="Give the most rows of a batch, or 0.")
+            return start
         break
     raise DataError("a stream of clips begins with `start`, which names the model and its version")
 

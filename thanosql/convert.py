@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
+from thanosql.errors import DataError
+
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
@@ -34,7 +36,7 @@ def from_message(message: Message, value_type: type[T]) -> T:
     """The value of type `value_type` that says what `message` says.
 
     Raises:
-        ValueError: an enumeration has a number that this program does not know.
+        DataError: an enumeration has a number that this program does not know.
     """
     values = {name: _get_field(message, name, kind) for name, kind in _types_of(value_type).items()}
     return value_type(**values)
@@ -97,7 +99,7 @@ def _get_field(message: Message, name: str, kind: Any) -> Any:
     if issubclass(kind, StrEnum):
         full = _field(message, name).enum_type.values_by_number.get(value)
         if full is None:
-            raise ValueError(f"{name} has the unknown number {value}; is the other side a newer release?")
+            raise DataError(f"{name} has the unknown number {value}", hint="Is the other side a newer release?")
         return kind[full.name.removeprefix(_prefix(kind) + "_")]
     if isinstance(value, Message):
         return from_message(value, kind)

@@ -46,7 +46,11 @@ def existing_file(root: Path, path: str) -> Path:
         NotFound: there is no such file; the hint names the nearest folder that exists.
     """
     file = resolve(root, path)
-    if not file.is_file():
+    try:
+        is_file = file.is_file()
+    except OSError as error:  # a name that is too long for the file system
+        raise NotFound(f"{path[:100]!r} … is not the path of a file: {error.strerror}") from error
+    if not is_file:
         what = "is a folder, not a file" if file.is_dir() else "does not exist"
         nearest = next(p for p in (file, *file.parents) if p.is_dir())
         raise NotFound(

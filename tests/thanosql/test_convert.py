@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from thanosql import types
 from thanosql.convert import from_message, one_of, to_message
+from thanosql.errors import DataError
 from thanosql.v1 import catalog_pb2, inference_pb2, query_pb2, trainer_pb2, types_pb2
 
 MODULES = (types_pb2, catalog_pb2, trainer_pb2, inference_pb2, query_pb2)
@@ -59,7 +60,7 @@ def test_a_value_survives_the_way_there_and_back(value_type: type, data: st.Data
 def test_an_unknown_enumeration_number_is_refused_by_name() -> None:
     message = types_pb2.Notice(text="x")
     message.severity = 7  # type: ignore[assignment]
-    with pytest.raises(ValueError, match="severity has the unknown number 7"):
+    with pytest.raises(DataError, match="severity has the unknown number 7"):
         from_message(message, types.Notice)
 
 

@@ -8,6 +8,7 @@ said as clients of other makes look for it: `google.rpc.RetryInfo` among the det
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -62,15 +63,25 @@ _TRANSPORT: dict[grpc.StatusCode, type[errors.ThanoSQLError]] = {
 }
 
 
+# What gRPC says, of either side, with RESOURCE_EXHAUSTED: no use in trying again.
+_TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
+
+_LONGEST_TEXT = 2000
+"""Bytes of a message or hint: a status travels in HTTP/2 headers, and too long ones end the call without any."""
+
+FLOAT_BYTES_PER_SECOND = 4 * 16_000
+"""Of samples as they are sent in tensors."""
+
+
 def to_status(error: errors.ThanoSQLError) -> Any:
     """The `grpc.Status` that says what `error` says."""
     code = CODES[type(error)]
     detail = ErrorDetail(
         kind=type(error).__name__,
-        hint=error.hint,
+        hint=_shorten(error.hint),
         line=error.line,
         column=error.column,
-        excerpt=error.excerpt,
+        excerpt=_shorten(error.excerpt),
         retry_after_seconds=error.retry_after,
         request_id=error.request_id,
         reason=error.reason if isinstance(error, errors.AudioError | errors.Overloaded) else "",
@@ -83,10 +94,18 @@ def to_status(error: errors.ThanoSQLError) -> Any:
         retry.retry_delay.FromMilliseconds(milliseconds)
         details.append(retry)
     number: int = code.value[0]
-    status = rpc_status.to_status(Status(code=number, message=error.message, details=[_pack(each) for each in details]))
+    message = _shorten(error.message)
+    status = rpc_status.to_status(Status(code=number, message=message, details=[_pack(each) for each in details]))
     if milliseconds is None:
         return status
     return status._replace(trailing_metadata=(*status.trailing_metadata, (PUSHBACK, str(milliseconds))))
+
+
+def _shorten(text: str) -> str:
+    encoded = text.encode()
+    if len(encoded) <= _LONGEST_TEXT:
+        return text
+    return encoded[:_LONGEST_TEXT].decode(errors="ignore") + " …"
 
 
 def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
@@ -97,6 +116,14 @@ def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
         detail = ErrorDetail()
         if packed.Unpack(detail):
             return _from_detail(str(failure.details()), detail)
+    too_large = _TOO_LARGE.search(failure.details() or "")
+    if too_large:
+        size, limit = (int(number) / 2**20 for number in too_large.groups())
+        return errors.DataError(
+            f"{peer}: a message of {size:.1f} MiB is over the limit of {limit:g} MiB",
+            hint=f"{limit:g} MiB are {limit * 2**20 / FLOAT_BYTES_PER_SECOND:.0f} s of float32 samples at 16 kHz. Name "
+            "recordings by their path, send them as flac, or cut them.",
+        )
     kind = _TRANSPORT.get(failure.code(), errors.InternalError)
     hint = ""
     if kind is errors.Unavailable:

@@ -336,3 +336,14 @@ def test_a_stream_ends_when_its_server_goes_away_before_the_first_message() -> N
             rows.result(timeout=15)
         release.set()
         stopping.join()
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "漢", "🙂"])
+@pytest.mark.parametrize("start", [serve, serve_asynchronously])
+def test_an_error_as_long_as_a_book_still_arrives_as_an_error(start: Any, letter: str) -> None:
+    server = start(errors.StatementError(letter * 100_000, hint=letter * 100_000, excerpt=letter * 100_000))
+    with open_channel(server.address) as channel, pytest.raises(errors.StatementError) as raised:
+        call_any(channel)
+    server.stop(0)
+    assert raised.value.message.startswith(letter * 400)
+    assert raised.value.message.endswith("…")
