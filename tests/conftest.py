@@ -1,17 +1,31 @@
-"""What every test may use: the tutorial's data, a session over it, and real speech where it is at hand."""
+"""What every test may use: the tutorial's data, a session over it; real speech and a Triton server where they are."""
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import grpc
 import pytest
 
 import thanosql
 from thanosql import Session
+from thanosql.oip import grpc_service_pb2 as oip
+from thanosql.oip import grpc_service_pb2_grpc as oip_grpc
+from thanosql.rpc.channel import open_channel
 
 CHECKOUT = Path(__file__).parents[1]
+
+TRITON = "THANOSQL_TEST_TRITON"
+"""Variable that names a virtual environment with a Triton server; that of nvidia-pytriton needs no GPU."""
+TRITON_STARTS_WITHIN = 120.0
+"""Seconds for which it is waited for."""
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +58,61 @@ def session(workspace: Path) -> Iterator[Session]:
         for name in ("librispeech_train", "librispeech_test"):
             session.sql(f"COPY {name} OPTIONS (overwrite=True) FROM 'tutorial_data/librispeech_data/{name}.csv'")
         yield session
+
+
+@pytest.fixture(scope="session")
+def serve_triton(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], AbstractContextManager[str]]:
+    """Serves the models of a repository by a real Triton; gives the address of its gRPC port."""
+    environment = Path(os.environ.get(TRITON, "-"))
+    if not list(environment.glob("lib/python*/site-packages/pytriton/tritonserver/bin/tritonserver")):
+        needs = "pip install nvidia-pytriton onnxruntime soundfile soxr"
+        pytest.skip(f"needs a Triton server: set {TRITON} to a virtual environment made with {needs}")
+    return lambda repository: _run_triton(environment, repository, tmp_path_factory.mktemp("triton"))
+
+
+@contextmanager
+def _run_triton(environment: Path, repository: Path, temporary: Path) -> Iterator[str]:
+    (packages,) = environment.glob("lib/python*/site-packages")
+    server = packages / "pytriton" / "tritonserver"
+    backend = temporary / "backends" / "python"
+    backend.mkdir(parents=True)
+    version = packages.parent.name.removeprefix("python")
+    stub = server / "python_backend_stubs" / version / "triton_python_backend_stub"
+    for file in (*(server / "backends" / "python").glob("*.*"), stub):
+        (backend / file.name).symlink_to(file)
+    port = _find_port()
+    command = [
+        *(server / "bin" / "tritonserver", f"--model-repository={repository}"),
+        *(f"--backend-directory={backend.parent}", "--grpc-address=127.0.0.1", f"--grpc-port={port}"),
+        *("--allow-http=false", "--allow-metrics=false"),
+    ]
+    path = f"{environment / 'bin'}:{os.environ['PATH']}"
+    variables = {**os.environ, "LD_LIBRARY_PATH": str(packages / "nvidia_pytriton.libs"), "PATH": path}
+    variables.pop("PYTHONPATH", None)
+    log = temporary / "triton.log"
+    with log.open("wb") as output, subprocess.Popen(command, env=variables, stdout=output, stderr=output) as process:
+        try:
+            _wait_until_ready(f"127.0.0.1:{port}", process, log)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + TRITON_STARTS_WITHIN
+    with open_channel(address) as channel:
+        stub = oip_grpc.GRPCInferenceServiceStub(channel)
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                if stub.ServerReady(oip.ServerReadyRequest(), timeout=5).ready:
+                    return
+            except grpc.RpcError:
+                time.sleep(0.2)
+    pytest.fail(f"tritonserver did not start:\n{log.read_text('utf-8', 'replace')[-4000:]}")

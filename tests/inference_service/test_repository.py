@@ -138,7 +138,8 @@ def test_the_service_exports_the_version_that_is_asked_for_or_the_newest(start_s
             client.export_model(name, version, "none")
 
 
-def test_the_exported_model_says_the_same_as_the_service_without_our_packages(repository, recordings, client):
+def test_the_exported_model_says_the_same_as_the_service_without_our_packages(repository, recordings, start_service):
+    _, client = start_service(engine="onnxruntime", precision="fp32")
     clips = [TranscribeClip(number, audio=Path(path).read_bytes()) for number, path in enumerate(recordings)]
     answers = {answer.id: answer for answer in client.transcribe(TranscribeStart("tiny", 1, words=True), clips)}
     alone = run_exported(repository, [[path] for path in recordings])
