@@ -19,6 +19,7 @@ from inference_service.admission import Admission, check_request
 from inference_service.audio import PIECE_SECONDS, Piece, Span, cut_pieces
 from inference_service.config import InferenceConfig
 from inference_service.decode import FrameScores, blank_frames, join_frames, read_frames
+from inference_service.hand_back import hand_back
 from inference_service.models import LoadedModel
 from inference_service.outcomes import recorded
 from thanosql.errors import TimedOut
@@ -184,7 +185,8 @@ class Transcriber:
                     ahead = [each for each in frames if not each.done()]
                     if len(ahead) >= PIECES_AHEAD:
                         await asyncio.wait(ahead, return_when=asyncio.FIRST_COMPLETED)
-                computed = list(zip(spans, await asyncio.gather(*frames), strict=True))
+                results = await asyncio.gather(*frames) if len(frames) > 1 else [await frames[0]]
+                computed = list(zip(spans, results, strict=True))
         except TimeoutError:
             raise TimedOut("the recording was not transcribed by the deadline") from None
         finally:
@@ -226,11 +228,12 @@ class Transcribers:
         )
 
     def admissions(self, model: LoadedModel) -> dict[Priority, Admission]:
-        """How much of each class waits for `model`."""
+        """How much of each class waits for `model`, or is being computed: what a full machine computes may be more."""
         if model not in self._admissions:
+            computed = model.plan.concurrent_seconds
             self._admissions[model] = {
-                Priority.BULK: Admission(self._config.queue_seconds),
-                Priority.INTERACTIVE: Admission(self._config.interactive_queue_seconds),
+                Priority.BULK: Admission(self._config.queue_seconds + computed),
+                Priority.INTERACTIVE: Admission(self._config.interactive_queue_seconds + computed),
             }
         return self._admissions[model]
 
@@ -252,11 +255,8 @@ def submit_piece(
         silence: asyncio.Future[FrameScores] = asyncio.get_running_loop().create_future()
         silence.set_result(blank_frames(piece.span, model.description, log_probs=log_probs))
         return silence
-    future = asyncio.wrap_future(
+    return hand_back(
         model.batcher.submit(
             stream, piece.samples, priority=priority, deadline=deadline, max_rows=max_rows, log_probs=log_probs
         )
     )
-    # Looked at here, so that asyncio does not complain of failures that nobody waits for any more.
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return future

@@ -245,7 +245,8 @@ def test_a_request_that_cannot_be_answered_in_time_is_given_up(start_service: St
     assert own.get_statistics()[0].late == 1
     with pytest.raises(InferenceServerException) as late:
         infer(client, as_waveform(SECOND), client_timeout=1e-4)
-    assert late.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+    # Refused, where the service knows by now that it takes longer.
+    assert late.value.status() in ("StatusCode.DEADLINE_EXCEEDED", "StatusCode.RESOURCE_EXHAUSTED")
     assert infer(client, as_waveform(SECOND), client_timeout=60.0).as_numpy("transcript") is not None
 
 
