@@ -89,13 +89,21 @@ def ask(device: str, cores: int, *, workers: int = 0, threads: int = 0, measures
     return Questions(pairs, 5.0, 20.0, 160.0, MOST_ROWS if measures_rows else 1)
 
 
-def explore(measure: Measure, questions: Questions, budget_seconds: float) -> Figures:
+def explore(
+    measure: Measure, questions: Questions, budget_seconds: float, elapsed: Callable[[], float] | None = None
+) -> Figures:
     """Measures what answers the questions, the most telling first, and ends where growing does not pay.
 
     Candidates are measured in turn, so that a noisy moment is not one candidate's alone, and again, because noise only
     ever adds. No measurement is begun that would probably end after the budget.
+
+    Args:
+        measure: Computes a shape.
+        questions: What is to be found out.
+        budget_seconds: For all measurements.
+        elapsed: Seconds since the begin; None: the measurements say themselves how long they took.
     """
-    measured = _Measured(measure, budget_seconds)
+    measured = _Measured(measure, budget_seconds, elapsed)
     pairs = questions.workers
     for workers, threads in pairs:
         measured.take(Shape(workers, threads, 1, WARM_UP_SECONDS), is_warm_up=True)
@@ -121,13 +129,14 @@ def explore(measure: Measure, questions: Questions, budget_seconds: float) -> Fi
 class _Measured:
     """What was measured so far, and what may still be."""
 
-    def __init__(self, measure: Measure, budget_seconds: float) -> None:
+    def __init__(self, measure: Measure, budget_seconds: float, elapsed: Callable[[], float] | None) -> None:
         self._measure, self._budget, self._spent = measure, budget_seconds, 0.0
+        self._elapsed = elapsed or (lambda: self._spent)
         self.figures: Figures = {}
 
     def take(self, shape: Shape, *, share: float = 1.0, is_warm_up: bool = False) -> bool:
         """Measures the shape, if that will probably end within the share of the budget."""
-        if self._spent + self._expect(shape) > share * self._budget:
+        if self._elapsed() + self._expect(shape) > share * self._budget:
             return False
         elapsed = self._measure(shape)
         self._spent += elapsed

@@ -69,7 +69,8 @@ class Loader:
         Args:
             folder: In the model store.
             description: What its `model.json` says.
-            is_alone: Nothing else computes meanwhile, as far as is known; else nothing that is measured is kept.
+            is_alone: No other model computes meanwhile, as far as is known. Else, or where other programs take a part
+                of the cores, what is measured serves until the next time, and is not kept.
 
         Raises:
             DataError: its files are damaged.
@@ -84,6 +85,7 @@ class Loader:
             lambda workers, threads: open_engine(
                 folder, description, replace(choice, workers=workers, threads=threads)
             ),
+            device=self._device,
             sample_rate=description.sample_rate,
             clock=self._clock,
             is_stopping=self._is_stopping,
@@ -91,15 +93,20 @@ class Loader:
         with trial:
             if calibration is None and self._config.calibration_seconds:
                 questions = self._ask(choice)
-                calibration = choose(explore(trial.measure, questions, self._config.calibration_seconds), questions)
+                figures = explore(
+                    trial.measure, questions, self._config.calibration_seconds, lambda: trial.spent_seconds
+                )
+                calibration = choose(figures, questions)
             plan = self._plan(choice, calibration, reason)
             largest = _warm(trial, plan, calibration if is_measured else None)
             engine = trial.take(plan.workers, plan.threads)
-        if not memory_bytes:
+        if not memory_bytes and calibration is not None and is_alone:
             graph_bytes = count_graph_bytes(folder)
             footprint = Footprint(graph_bytes, max(0, resident_bytes() - before - graph_bytes), largest)
-            memory_bytes = footprint.expect_bytes(plan.concurrent_seconds) if is_alone else self.estimate_bytes(folder)
-        if calibration is not None and is_alone and not is_measured:
+            memory_bytes = footprint.expect_bytes(plan.concurrent_seconds)
+        memory_bytes = memory_bytes or self.estimate_bytes(folder)
+        is_sure = is_alone and not trial.was_disturbed
+        if calibration is not None and is_sure and not is_measured:
             self._files.keep(folder, facts, {"calibration": asdict(calibration), "memory_bytes": memory_bytes})
         return Ready(engine, plan, calibration, memory_bytes)
 

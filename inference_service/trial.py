@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
@@ -12,6 +13,9 @@ from inference_service.engine import Engine, Samples
 from inference_service.exploration import Shape
 from thanosql.errors import Unavailable
 
+QUIET_SHARE = 0.5
+"""Of a core: a worker that computes without a pause and gets less is not alone on the machine."""
+
 OpenEngine = Callable[[int, int], Engine]
 """Of workers and threads of each."""
 
@@ -21,8 +25,10 @@ class Trial:
 
     Args:
         open_engine: Opens an engine, which is not counted as computing.
+        device: "cpu" or "cuda".
         sample_rate: Samples per second that the model takes.
         clock: Gives seconds.
+        cpu_clock: Gives seconds of computing of this process.
         is_stopping: Asked before each measurement.
     """
 
@@ -30,11 +36,18 @@ class Trial:
         self,
         open_engine: OpenEngine,
         *,
+        device: str,
         sample_rate: int,
         clock: Callable[[], float],
+        cpu_clock: Callable[[], float] = time.process_time,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._open, self._sample_rate, self._clock, self._is_stopping = open_engine, sample_rate, clock, is_stopping
+        self._open, self._sample_rate, self._is_stopping = open_engine, sample_rate, is_stopping
+        self._clock, self._cpu_clock = clock, cpu_clock
+        self.spent_seconds = 0.0
+        """On measurements; opening engines is not counted."""
+        self._is_gpu = device != "cpu"
+        self._wanted = self._got = 0.0
         self._engines: dict[tuple[int, int], Engine] = {}
         self._pool = ThreadPoolExecutor(max_workers=64, thread_name_prefix="calibrate")
         self.most_seconds = 0.0
@@ -53,6 +66,9 @@ class Trial:
     def measure(self, shape: Shape) -> float:
         """Seconds from the begin of the first batch to the end of the last.
 
+        One-thread workers on a CPU are judged by the seconds that they computed: what other programs take of the cores
+        meanwhile is no property of the model.
+
         Raises:
             Unavailable: the service is stopping.
         """
@@ -60,12 +76,24 @@ class Trial:
             raise Unavailable("inference_service is stopping", hint="Run the statement again when it is back.")
         engine = self.engine(shape.workers, shape.threads)
         rows = make_noise(shape.rows, int(shape.seconds * self._sample_rate), self._sample_rate)
-        begin = self._clock()
+        begin, cpu_begin = self._clock(), self._cpu_clock()
         runs = [self._pool.submit(engine.run, rows) for _ in range(shape.workers)]
         for run in runs:
             run.result()
+        elapsed = self._clock() - begin
+        self.spent_seconds += elapsed
         self.most_seconds = max(self.most_seconds, shape.workers * shape.padded_seconds)
-        return self._clock() - begin
+        if self._is_gpu or shape.threads > 1:  # which wait for the device, or for each other
+            return elapsed
+        computed = (self._cpu_clock() - cpu_begin) / shape.workers
+        self._wanted += elapsed
+        self._got += computed
+        return min(elapsed, computed)
+
+    @property
+    def was_disturbed(self) -> bool:
+        """Whether one-thread workers had far less than a core each: others computed too, and shared the caches."""
+        return self._got < QUIET_SHARE * self._wanted
 
     def engine(self, workers: int, threads: int) -> Engine:
         """The engine for a pair, opened where it is not yet."""
