@@ -50,8 +50,6 @@ class _Row:
     log_probs: bool
     origin: object
     """Of `BatchTracer`."""
-    batch: _Batch | None = None
-    """That computes it at the moment."""
     future: Future[FrameScores] = field(default_factory=Future)
 
 
@@ -163,7 +161,9 @@ class Batcher:
             if deadline < math.inf:
                 self._watch()
             self._changed.notify()
-        row.future.add_done_callback(partial(self._give_up, row))
+        # Of the request and not of the row: a future keeps its callbacks, and a row that its own future led to would
+        # hold its samples until the garbage collector comes, some minutes of audio later.
+        row.future.add_done_callback(partial(self._give_up, request))
         return row.future
 
     def withdraw(self, stream: Hashable) -> None:
@@ -260,7 +260,6 @@ class Batcher:
         with self._changed:
             self._running[threading.get_ident()] = batch
             for row in rows:
-                row.batch = batch
                 if row.future.cancelled():
                     self._stop_if_dead(batch)
         return batch
@@ -318,18 +317,19 @@ class Batcher:
             }
             self._tracer.record_batch([row.origin for row in batch.rows], seconds, attributes)
 
-    def _give_up(self, row: _Row, future: Future[FrameScores]) -> None:
+    def _give_up(self, request: Request, future: Future[FrameScores]) -> None:
         """Called when a future is done: cancelled, its row leaves the queue, or the batch that it is in."""
         if not future.cancelled():
             return
         with self._changed:
-            self._waiting.pop(row.request.number, None)
+            self._waiting.pop(request.number, None)
             # What a batch waited for may have been this one.
-            if self._queue.remove(row.request):
+            if self._queue.remove(request):
                 self._changed.notify()
-            batch = row.batch
-        if batch is not None:
-            self._stop_if_dead(batch)
+            running = list(self._running.values())
+        for batch in running:
+            if any(row.request is request for row in batch.rows):
+                self._stop_if_dead(batch)
 
     def _stop_if_dead(self, batch: _Batch) -> None:
         if all(row.future.cancelled() for row in batch.rows):

@@ -37,6 +37,15 @@ def test_the_parts_that_count_make_the_recording(seconds: float, block: int) -> 
         assert piece.span.is_last or piece.span.keep_until % STEP == 0
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.1, 150), st.integers(1, 200_000), st.integers(1, 200_000))
+def test_the_cuts_do_not_depend_on_how_the_recording_comes_in(seconds: float, block: int, other: int) -> None:
+    samples = make_noise(seconds)
+    sizes = [max(each, len(samples) // 500) for each in (block, other)]  # few enough blocks
+    one, two = ([piece.span for piece in cut(samples, size)] for size in sizes)
+    assert one == two
+
+
 def test_a_recording_that_fits_is_one_piece() -> None:
     assert len(cut(make_noise(PIECE_SECONDS))) == 1
     assert len(cut(make_noise(PIECE_SECONDS + 0.1))) > 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 
@@ -113,6 +115,23 @@ def test_what_came_while_the_engine_was_busy_makes_one_batch(engine: GatedEngine
     engine.gate.release(2)
     assert [answer(each) for each in (first, *others)] == [0, 1, 2, 3]
     assert engine.batches == [[0], [1, 2, 3]]
+
+
+def test_samples_are_let_go_of_with_the_answer_and_not_when_garbage_is_collected(
+    engine: GatedEngine, batcher: Batcher
+) -> None:
+    gc.disable()
+    try:
+        samples = clip(5)
+        held = weakref.ref(samples)
+        future = batcher.submit("a", samples)
+        del samples
+        engine.gate.release()
+        assert answer(future) == 5
+        while held() is not None:  # the worker is about to put them down; the test's time limit ends this
+            time.sleep(0.001)
+    finally:
+        gc.enable()
 
 
 def test_nobody_waits_for_company(engine: GatedEngine, batcher: Batcher) -> None:

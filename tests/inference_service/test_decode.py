@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from inference_service.audio import Span
+from inference_service.audio import Span, cut_pieces
 from inference_service.decode import FrameScores, blank_frames, count_frames, join_frames, make_transcript
 from thanosql.errors import DataError
 from thanosql.modelstore import ModelDescription
@@ -31,6 +33,29 @@ def test_the_middle_of_each_piece_is_kept() -> None:
         (Span(3 * STEP, 9 * STEP + 80, 5 * STEP, 9 * STEP + 80, is_last=True), frames_of([3, 3, 2, 0, 2, 1])),
     ]
     assert join_frames(pieces, MODEL).tokens.tolist() == [2, 2, 0, 2, 2, 2, 0, 2, 1]
+
+
+def hear(samples: np.ndarray) -> FrameScores:
+    """A model that looks at the first and last sample of each frame's receptive field, and nowhere else."""
+    first = np.arange(count_frames(len(samples), MODEL)) * STEP
+    seen = samples[first] + samples[first + MODEL.receptive_samples - 1]
+    return FrameScores((seen * 4).astype(np.int64), -seen, np.stack([seen, -seen], axis=1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.05, 150), st.integers(0, 2**32 - 1), st.sampled_from([8_000, 262_144]))
+def test_a_model_that_hears_no_context_says_of_the_pieces_what_it_says_of_the_whole(
+    seconds: float, seed: int, block: int
+) -> None:
+    samples = np.random.default_rng(seed).random(round(seconds * SECOND), np.float32) / 2
+    samples[len(samples) // 3 : len(samples) // 2] *= 0.001  # a pause, in which a cut may fall
+    blocks = (samples[start : start + block] for start in range(0, len(samples), block))
+    pieces = [(piece.span, hear(piece.samples)) for piece in cut_pieces(blocks, sample_rate=SECOND, frame_samples=STEP)]
+    joined, whole = join_frames(pieces, MODEL), hear(samples)
+    np.testing.assert_array_equal(joined.tokens, whole.tokens)
+    np.testing.assert_array_equal(joined.scores, whole.scores)
+    assert joined.log_probs is not None
+    np.testing.assert_array_equal(joined.log_probs, whole.log_probs)
 
 
 def test_a_letter_across_a_cut_is_one_letter() -> None:
