@@ -79,7 +79,8 @@ class OpenInferenceClient:
 
         Where the server has too much to do there are fewer calls at once, and what it refused is sent again. Closing
         the iterator cancels what is under way. A recording of more than `LARGEST_FILE` bytes, which would not fit into
-        a message, is answered with a failure: "too long".
+        a message, is answered with a failure: "too long". How many rows a batch has is the server's affair:
+        `start.batch_size` has no effect.
 
         Raises:
             UnknownModel: the server has no such model or version.

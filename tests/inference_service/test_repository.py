@@ -15,6 +15,7 @@ import soundfile
 
 from inference_service.repository import MODULES, export_model, write_config
 from thanosql.audio import read_audio
+from thanosql.ctc import decode_text
 from thanosql.errors import DataError, NameTaken, PathRefused, UnknownModel
 from thanosql.modelstore import read_description
 from thanosql.types import ServingPlan, TranscribeClip, TranscribeStart
@@ -39,10 +40,10 @@ def repository(store, tmp_path_factory):
     return workspace / "triton"
 
 
-def run_exported(repository, requests, **parameters):
+def run_exported(repository, requests, outputs=("transcript", "confidence", "words"), **parameters):
     """The answers of the exported model, each a list of rows, or a code and a message."""
     given = {"batch_rows": 1, "batch_seconds": 30.0, "threads": 1, "max_audio_seconds": 60.0, **parameters}
-    task = {"folder": str(repository / "tiny" / "1"), "parameters": given, "requests": requests}
+    task = {"folder": str(repository / "tiny" / "1"), "parameters": given, "outputs": outputs, "requests": requests}
     done = subprocess.run([sys.executable, PROCESS], input=json.dumps(task), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -156,12 +157,35 @@ def test_the_exported_model_says_the_same_as_the_service_without_our_packages(re
         for (row,) in (single, batched):
             assert row["transcript"] == answers[number].text
             assert row["confidence"] == pytest.approx(answers[number].confidence, abs=1e-4)
-            assert row["words"] == words
+            assert json.loads(row["words"]) == words
 
 
 def test_rows_that_a_caller_batched_are_answered_in_their_order(repository, recordings):
     (rows, *singles) = run_exported(repository, [recordings[:3], *([path] for path in recordings[:3])], batch_rows=4)
     assert [row["transcript"] for row in rows] == [row["transcript"] for (row,) in singles]
+
+
+def test_samples_are_taken_as_well_as_files(repository, recordings, tmp_path):
+    np.save(tmp_path / "samples.npy", read_audio(Path(recordings[0])))
+    file, samples = run_exported(repository, [recordings[:1], [str(tmp_path / "samples.npy")]])
+    assert samples == file
+
+
+def test_only_what_is_asked_for_is_given_and_log_probs_for_one_recording(repository, recordings):
+    (single,), two = run_exported(repository, [recordings[:1], recordings[:2]], outputs=["log_probs", "transcript"])
+    assert sorted(single) == ["log_probs", "transcript"]
+    log_probs = np.array(single["log_probs"])
+    description = read_description(repository / "tiny" / "1")
+    assert log_probs.shape[1] == len(description.vocabulary)
+    assert np.exp(log_probs).sum(axis=1) == pytest.approx(1.0, abs=1e-3)
+    assert decode_text(log_probs.argmax(axis=1), description) == single["transcript"]
+    assert two[0] == "INVALID_ARG"
+
+
+def test_a_request_without_a_recording_is_refused(repository, recordings):
+    nothing, good = run_exported(repository, [[], recordings[:1]])
+    assert nothing == ["INVALID_ARG", "a request has one input, 'waveform' or 'audio'; this one has 0"]
+    assert good[0]["transcript"]
 
 
 def test_a_recording_that_cannot_be_used_fails_its_own_request_only(repository, recordings):

@@ -1,7 +1,8 @@
 """Runs an exported model as Triton would, in a process that has none of our packages: `python triton_process.py`.
 
-Takes from standard input a JSON object: `folder` of the version, `parameters`, and `requests`, each a list of paths of
-recordings (its rows) or a number of silent samples. Prints a JSON list of answers.
+Takes from standard input a JSON object: `folder` of the version, `parameters`, `outputs`, and `requests`, each a list
+of paths of recordings (its rows; samples where the path ends in .npy) or a number of silent samples. Prints a JSON list
+of answers.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class InferenceResponse:
 
 
 class Request:
-    def __init__(self, *inputs: Tensor) -> None:
-        self._inputs = inputs
+    def __init__(self, outputs: list[str], *inputs: Tensor) -> None:
+        self._outputs, self._inputs = outputs, inputs
 
     def inputs(self) -> list[Tensor]:
         return list(self._inputs)
 
     def requested_output_names(self) -> list[str]:
-        return ["transcript", "confidence", "words"]
+        return self._outputs
 
     def is_cancelled(self) -> bool:
         return False
@@ -75,26 +76,34 @@ def main() -> None:
     model = module.TritonPythonModel()
     parameters = {name: {"string_value": str(value)} for name, value in task["parameters"].items()}
     model.initialize({"model_instance_kind": "CPU", "model_config": json.dumps({"parameters": parameters})})
-    print(json.dumps([show(each) for each in model.execute([read(each) for each in task["requests"]])]))
+    print(
+        json.dumps([show(each) for each in model.execute([read(each, task["outputs"]) for each in task["requests"]])])
+    )
     model.finalize()
 
 
-def read(rows: list[str] | int) -> Request:
+def read(rows: list[str] | int, outputs: list[str]) -> Request:
     if isinstance(rows, int):
-        return Request(Tensor("waveform", np.zeros((1, rows), np.float32)))
-    return Request(Tensor("audio", np.array([[Path(row).read_bytes()] for row in rows], np.object_)))
+        return Request(outputs, Tensor("waveform", np.zeros((1, rows), np.float32)))
+    if rows and rows[0].endswith(".npy"):
+        return Request(outputs, Tensor("waveform", np.stack([np.load(row) for row in rows])))
+    if not rows:
+        return Request(outputs)
+    return Request(outputs, Tensor("audio", np.array([[Path(row).read_bytes()] for row in rows], np.object_)))
 
 
 def show(response: InferenceResponse) -> object:
+    """A list of rows, each a JSON object by output; or code and message."""
     if response.error is not None:
         return [response.error.code, response.error.message]
-    values = {tensor.name(): tensor.as_numpy() for tensor in response.tensors}
-    return [
-        {"transcript": text.decode(), "confidence": float(confidence), "words": json.loads(words)}
-        for (text,), (confidence,), (words,) in zip(
-            values["transcript"], values["confidence"], values["words"], strict=True
-        )
-    ]
+    values = {tensor.name(): [show_value(row) for row in tensor.as_numpy()] for tensor in response.tensors}
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
+def show_value(row: np.ndarray) -> object:
+    if row.dtype == np.object_:
+        return row.item().decode()
+    return row.item() if row.size == 1 else row.tolist()
 
 
 if __name__ == "__main__":
