@@ -24,8 +24,8 @@ from query_service.progress import Pacer
 from query_service.services import Services
 from query_service.source import Source
 from query_service.work import Outcome, Steps, Work
-from thanosql.errors import DataError, InternalError, NameTaken, PathRefused
-from thanosql.types import CopyTableResult, Notice, Rows, StatementDone, StatementStarted, Table
+from thanosql.errors import DataError, InternalError, NameTaken, NotSupported, PathRefused, TimedOut, Unavailable
+from thanosql.types import CopyTableResult, ModelStatistics, Notice, Rows, StatementDone, StatementStarted, Table
 
 SUCCESS = "Success"
 
@@ -116,7 +116,13 @@ def _show_table(step: p.ShowTable, work: Work) -> Steps:
 
 
 def _show_model(step: p.ShowModel, work: Work) -> Steps:
-    return (yield from _show(property_rows(work.services.catalog.get_model(step.model.text))))
+    model = work.services.catalog.get_model(step.model.text)
+    serving: tuple[ModelStatistics, ...] = ()
+    try:
+        serving = work.services.inference.get_statistics(model.name, model.version)
+    except (Unavailable, TimedOut, NotSupported) as error:
+        yield Notice(f"How the model is served is not shown: {error.message}")
+    return (yield from _show(property_rows(model, serving[0] if serving else None)))
 
 
 _STEPS: dict[type[Any], Callable[[Any, Work], Steps]] = {

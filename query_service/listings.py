@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from query_service.arrow import make_rows
-from thanosql.types import EPOCH, BaseModel, Model, Rows, Table
+from thanosql.types import EPOCH, BaseModel, Model, ModelStatistics, Rows, Table
 
 _MOMENT = pa.timestamp("us")
 
@@ -66,8 +66,8 @@ def column_rows(table: Table) -> Rows:
     return make_rows(columns, [(column.name, column.type) for column in table.columns])
 
 
-def property_rows(model: Model) -> Rows:
-    """DESCRIBE MODEL: what it is, and its training report with a row for each figure."""
+def property_rows(model: Model, serving: ModelStatistics | None = None) -> Rows:
+    """DESCRIBE MODEL: what it is, its training report with a row for each figure, and how it is served, where known."""
     values: list[tuple[str, str | None]] = [
         ("name", model.name),
         ("version", str(model.version)),
@@ -79,7 +79,29 @@ def property_rows(model: Model) -> Rows:
         ("last_updated_utc", str(_utc(model.updated_at) or "")),
     ]
     values += [(f"report.{name}", text) for name, text in _flatten(json.loads(model.report or "{}"))]
+    values += _serving_rows(serving) if serving else []
     return make_rows({"property": pa.string(), "value": pa.string()}, values)
+
+
+def _serving_rows(serving: ModelStatistics) -> list[tuple[str, str | None]]:
+    plan = serving.plan
+    values: list[tuple[str, str | None]] = [("serving.state", serving.state.value)]
+    if serving.problem:
+        values.append(("serving.problem", serving.problem))
+    if plan is not None:
+        values += [
+            ("serving.device", plan.device),
+            ("serving.engine", plan.engine),
+            ("serving.precision", plan.precision),
+            ("serving.workers", str(plan.workers)),
+            ("serving.threads", str(plan.threads)),
+            ("serving.batch_seconds", _figure(plan.batch_seconds)),
+            ("serving.batch_rows", str(plan.batch_rows)),
+            ("serving.concurrent_seconds", _figure(plan.concurrent_seconds)),
+            ("serving.audio_rate", _figure(plan.audio_rate or None)),
+            ("serving.measured", plan.reason),
+        ]
+    return values
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str | None]]:

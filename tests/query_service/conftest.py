@@ -119,6 +119,12 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         self.exports: list[tuple[str, int, str]] = []
         """Model, version and path of each."""
 
+    def GetStatistics(self, request, context):
+        plan = inference_pb2.ServingPlan(device="cpu", workers=2, reason=f"measured {request.model} {request.version}")
+        return inference_pb2.Statistics(
+            models=[inference_pb2.ModelStatistics(model=request.model, version=request.version, plan=plan)]
+        )
+
     def ExportModel(self, request: Any, context: grpc.ServicerContext) -> Any:
         if any((model, path) == (request.model, request.path) for model, _, path in self.exports):
             context.abort_with_status(to_status(NameTaken("there is one", hint="Choose another folder.")))

@@ -14,7 +14,7 @@ import query_service.source
 from query_service.arrow import read_rows
 from query_service.listings import model_rows, property_rows, table_rows
 from query_service.spool import IN_MEMORY, RowSpool
-from thanosql.types import Model, Table
+from thanosql.types import Model, ModelStatistics, ServingPlan, ServingState, Table
 
 
 def values(rows):
@@ -47,6 +47,32 @@ def test_a_training_report_is_shown_figure_by_figure():
         "report.notes": '["a"]',
         "report.base": None,
     }
+
+
+def test_how_a_model_is_served_is_shown_with_what_was_measured():
+    plan = ServingPlan("cpu", "onnxruntime", "fp32", 2, 1, 30.0, 1, 32.0, audio_rate=12.7, reason="batches do not pay")
+    model = Model("m", 2, "Wav2Vec2En", "a/b@c")
+    shown = {row["property"]: row["value"] for row in values(property_rows(model, ModelStatistics("m", 2, plan=plan)))}
+    assert {name: text for name, text in shown.items() if name.startswith("serving.")} == {
+        "serving.state": "ready",
+        "serving.device": "cpu",
+        "serving.engine": "onnxruntime",
+        "serving.precision": "fp32",
+        "serving.workers": "2",
+        "serving.threads": "1",
+        "serving.batch_seconds": "30",
+        "serving.batch_rows": "1",
+        "serving.concurrent_seconds": "32",
+        "serving.audio_rate": "12.7",
+        "serving.measured": "batches do not pay",
+    }
+
+
+def test_a_model_that_cannot_be_served_says_why():
+    serving = ModelStatistics("m", 2, state=ServingState.BROKEN, problem="the graph is damaged")
+    shown = {row["property"]: row["value"] for row in values(property_rows(Model("m", 2, "A", "b"), serving))}
+    assert (shown["serving.state"], shown["serving.problem"]) == ("broken", "the graph is damaged")
+    assert "serving.device" not in shown
 
 
 @pytest.mark.parametrize("size", [10, IN_MEMORY])

@@ -72,6 +72,7 @@ def test_listings_have_their_columns_and_no_rows_are_no_error(services):
     ]
     properties = {row["property"]: row["value"] for row in services.rows("DESCRIBE MODEL tutorial_audio_recognition")}
     assert properties["class_name"] == "Wav2Vec2En"
+    assert properties["serving.measured"] == f"measured tutorial_audio_recognition {properties['version']}"
 
 
 def test_what_is_not_there_may_be_dropped_with_a_notice(services):
