@@ -46,6 +46,11 @@ class Server:
         """Resident now, of all its processes."""
         return _resident(self._find_family())
 
+    @property
+    def own_megabytes(self) -> float:
+        """Resident now, of the process itself."""
+        return float(self._process.memory_info().rss / 2**20)
+
     def end_watch(self) -> None:
         self._ended.set()
         self._watcher.join()
@@ -111,16 +116,18 @@ def run_server(
 
 
 @contextmanager
-def run_service(state: Path, workspace: Path, **settings: object) -> Iterator[Server]:
-    """inference_service with these settings, in a process of its own."""
+def run_service(
+    state: Path, workspace: Path, *, environment: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[Server]:
+    """inference_service with these settings, in a process of its own; `environment` comes on top of this one's."""
     options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
 
     def command(port: int) -> list[str]:
         given = [f"--port={port}", f"--state={state}", f"--workspace={workspace}", "--grace=2", *options]
         return [sys.executable, "-m", "inference_service", *given]
 
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("THANOSQL_")}
-    with run_server("inference_service", command, is_healthy, environment=environment) as server:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("THANOSQL_")}
+    with run_server("inference_service", command, is_healthy, environment={**own, **(environment or {})}) as server:
         yield server
 
 
