@@ -158,7 +158,7 @@ class Batcher:
                 max_rows=max_rows,
             )
             row = self._waiting[request.number] = _Row(request, samples, log_probs, origin)
-            if deadline < math.inf:
+            if deadline < math.inf and deadline <= self._queue.next_deadline:
                 self._watch()
             self._changed.notify()
         # Of the request and not of the row: a future keeps its callbacks, and a row that its own future led to would

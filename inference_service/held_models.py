@@ -42,7 +42,7 @@ class Held(Generic[T]):
 class HeldModels(Generic[T]):
     """Gives calls the model that they name; used on one event loop.
 
-    To enter a model looks at the disk, in a thread: that alone costs a third of what a short call costs altogether.
+    To enter a model looks at the disk, which no short call should wait for: the store may be on another machine.
 
     Args:
         models: Where they are entered.
