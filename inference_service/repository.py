@@ -53,10 +53,7 @@ def export_model(
     repository = resolve(workspace, path)
     target = repository / description.name
     if target.exists():
-        raise NameTaken(
-            f"{path!r} holds a model {description.name!r} already",
-            hint="Choose another folder, or remove that one first: an export overwrites nothing.",
-        )
+        raise _taken(path, description)
     try:
         repository.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{description.name}-", dir=repository))
@@ -68,12 +65,21 @@ def export_model(
             shutil.rmtree(folder, ignore_errors=True)
             raise
     except OSError as error:
+        if target.exists():  # another export was first
+            raise _taken(path, description) from error
         raise DataError(
             f"the model cannot be written to {path!r}: {error.strerror or error}",
             hint="Is that a folder, may inference_service write there, and is there room?",
         ) from error
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
     return ExportedModel(target.relative_to(workspace.resolve()).as_posix(), size)
+
+
+def _taken(path: str, description: ModelDescription) -> NameTaken:
+    return NameTaken(
+        f"{path!r} holds a model {description.name!r} already",
+        hint="Choose another folder, or remove that one first: an export overwrites nothing.",
+    )
 
 
 def write_config(description: ModelDescription, plan: ServingPlan, *, max_audio_seconds: float) -> str:

@@ -19,7 +19,8 @@ class QueryConfig(ServiceConfig):
     trainer: str = setting("127.0.0.1:8472", "address of trainer_service")
     inference: str = setting(
         "127.0.0.1:8473",
-        "address of inference_service; oip://host:port: of any server of the Open Inference Protocol, such as Triton",
+        "address of inference_service; oip://host:port: of any server of the Open Inference Protocol, such as Triton "
+        "(it is sent the token too)",
     )
     longest_text: int = setting(100_000, "characters of a script; longer ones are refused")
     most_queries: int = setting(32, "queries that run at the same time; more are refused")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -104,6 +105,14 @@ def test_a_model_that_is_there_already_is_not_overwritten(store, tmp_path):
     with pytest.raises(NameTaken, match="holds a model 'tiny' already"):
         export(store, tmp_path)
     assert (tmp_path / "triton" / "tiny" / "config.pbtxt").read_text() == "mine"
+
+
+def test_of_several_exports_at_once_one_is_written_and_the_others_are_told(store, tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        exports = [pool.submit(export, store, tmp_path) for _ in range(4)]
+    errors = [each.exception() for each in exports]
+    assert [type(error) for error in errors if error is not None] == 3 * [NameTaken]
+    assert [folder.name for folder in (tmp_path / "triton").iterdir()] == ["tiny"]
 
 
 @pytest.mark.parametrize("path", ["../elsewhere", "/tmp", "s3://bucket/models", ".thanosql/models"])
