@@ -15,7 +15,9 @@ from inference_service.models import Models
 from inference_service.oip_servicer import OpenInferenceServicer
 from inference_service.servicer import InferenceServicer
 from inference_service.transcription import Transcribers
+from thanosql.oip import grpc_service_pb2
 from thanosql.oip.grpc_service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from thanosql.rpc.descriptors import Descriptors
 from thanosql.rpc.health import HealthStates
 from thanosql.rpc.server import RunningServer, run_service, start_aio_server
 from thanosql.rpc.telemetry import find_tracing, hold_tracing
@@ -46,7 +48,8 @@ def start(config: InferenceConfig) -> RunningServer:
             OPEN_INFERENCE: partial(add_GRPCInferenceServiceServicer_to_server, open_inference),
         }
         opened = ExitStack()
-        server = start_aio_server(config, services, health=health, on_stop=[opened.close])
+        descriptors = Descriptors(grpc_service_pb2.DESCRIPTOR.pool)
+        server = start_aio_server(config, services, health=health, descriptors=descriptors, on_stop=[opened.close])
         models.preload()
         opened.push(undo.pop_all())
     return server

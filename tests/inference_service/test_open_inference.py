@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from numpy.typing import NDArray
 
 pytest.importorskip("tritonclient.grpc", reason="the client is tritonclient[grpc] (the extra `dev`)")
@@ -123,6 +124,15 @@ def test_the_server_says_who_it_is_and_only_what_it_can(client: triton.Inference
     metadata = client.get_server_metadata()
     assert metadata.name == "thanosql"
     assert list(metadata.extensions) == ["model_configuration", "schedule_policy", "statistics"]
+
+
+def test_reflection_knows_the_protocol_and_the_own_api(start_service: Start) -> None:
+    names = ("inference.GRPCInferenceService", "thanosql.v1.InferenceService")
+    with grpc.insecure_channel(start_service()[0].address) as channel:
+        found = ProtoReflectionDescriptorDatabase(channel)
+        assert set(found.get_services()) >= set(names)
+        files = [found.FindFileContainingSymbol(name).name for name in names]
+    assert files == ["thanosql/oip/grpc_service.proto", "thanosql/v1/inference.proto"]
 
 
 def test_a_server_that_stops_is_not_ready(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 from thanosql.configuration import ServiceConfig, parse_arguments
 from thanosql.errors import ThanoSQLError, Unavailable
 from thanosql.rpc.channel import OPTIONS
+from thanosql.rpc.descriptors import Descriptors
 from thanosql.rpc.health import AsyncioHealth, HealthStates, ThreadedHealth
 from thanosql.rpc.interceptors import AsyncioInterceptor, ThreadedInterceptor
 from thanosql.rpc.logs import configure_logging
@@ -88,15 +89,24 @@ def start_aio_server(
     services: Mapping[str, Registration],
     *,
     health: HealthStates | None = None,
+    descriptors: Descriptors | None = None,
     at_grace_end: Actions = (),
     on_stop: Actions = (),
 ) -> RunningServer:
     """Like `start_server`, on an asyncio event loop in a thread of its own; calls that wait are ended without help.
 
+    Args:
+        config: Where to listen, the token, the grace.
+        services: By name, how each adds itself to the server.
+        health: States that the service wants to set itself, beside those of the process and its services.
+        descriptors: Where reflection finds the services' messages; left out: in the process's pool.
+        at_grace_end: What else has to be ended when the grace is over.
+        on_stop: What runs, in order, when the calls have ended.
+
     Raises:
         Unavailable: the port is taken.
     """
-    return _AsyncioServer(config, services, health or HealthStates(), at_grace_end, on_stop)
+    return _AsyncioServer(config, services, health or HealthStates(), descriptors, at_grace_end, on_stop)
 
 
 def run_service(
@@ -215,10 +225,11 @@ class _AsyncioServer:
         config: ServiceConfig,
         services: Mapping[str, Registration],
         health: HealthStates,
+        descriptors: Descriptors | None,
         at_grace_end: Actions,
         on_stop: Actions,
     ) -> None:
-        self._config, self._services, self._health = config, services, health
+        self._config, self._services, self._health, self._descriptors = config, services, health, descriptors
         self._at_grace_end, self._on_stop = at_grace_end, on_stop
         self._let_tracing_go = hold_tracing(config)
         self._loop = asyncio.new_event_loop()
@@ -258,7 +269,7 @@ class _AsyncioServer:
         for register in self._services.values():
             register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(AsyncioHealth(self._health), self._server)
-        reflection.enable_server_reflection(_reflected(self._services), self._server)
+        reflection.enable_server_reflection(_reflected(self._services), self._server, self._descriptors)
         port = _bind(self._server, self._config)
         await self._server.start()
         for name in ("", *self._services):
