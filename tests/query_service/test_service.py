@@ -8,6 +8,7 @@ import uuid
 
 import pytest
 
+from query_service.arrow import read_rows
 from thanosql.clients import QueryClient
 from thanosql.errors import (
     Cancelled,
@@ -141,9 +142,11 @@ def test_a_query_that_waits_for_its_first_row_is_cancelled_too(services):
     )
     stream = services.client.execute(statement, query_id)
     next(stream)
-    threading.Timer(0.3, services.client.cancel, [query_id]).start()
+    timer = threading.Timer(0.3, services.client.cancel, [query_id])
+    timer.start()
     with pytest.raises(Cancelled):
         list(stream)
+    timer.join()  # the stream may end before the call that has cancelled it
 
 
 def test_cancelling_what_has_ended_or_never_was_is_told(services):
@@ -179,6 +182,17 @@ def test_a_service_that_cannot_be_reached_is_named_with_its_address(services):
     with pytest.raises(Unavailable, match=r"trainer_service at 127\.0\.0\.1:1") as raised:
         list(client.execute("LIST BASE MODELS"))
     assert "Is the service running" in raised.value.hint
+
+
+def test_a_model_is_described_where_inference_service_cannot_be_reached(services, ready_model):
+    client = services.another(inference="127.0.0.1:1")
+    events = [event.event for event in client.execute(f"DESCRIBE MODEL {ready_model}")]
+    (notice,) = (event.text for event in events if isinstance(event, Notice))
+    assert "How the model is served is not shown: inference_service at 127.0.0.1:1" in notice
+    (rows,) = (event for event in events if isinstance(event, Rows))
+    properties = {row["property"] for batch in read_rows(rows) for row in batch.to_pylist()}
+    assert "base" in properties
+    assert "serving.state" not in properties
 
 
 def test_a_caller_without_the_token_is_refused(services):
