@@ -134,7 +134,10 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         """Calls that are being answered now."""
 
     def terminate(self) -> None:
-        """Calls that send anything from now on end as unavailable; a thread that waits cannot be woken from here."""
+        """Streams that send anything from now on, or ask whether they are active, end as unavailable.
+
+        A thread that waits for something else cannot be woken from here.
+        """
         self._terminating = True
 
     def intercept_service(self, continuation: Call, details: grpc.HandlerCallDetails) -> Handler:
@@ -169,13 +172,16 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         def stream(behaviour: Callable[..., Any]) -> Callable[..., Any]:
             def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
                 end, status = self._begin(details, request_id), "CANCELLED"
+                watched = _WatchedContext(context, lambda: self._terminating)
                 try:
                     if not allowed:
                         raise _refusal()
-                    for response in behaviour(request, context):
+                    for response in behaviour(request, watched):
                         if self._terminating:
                             raise _stopping(self._service)
                         yield response
+                    if watched.was_told:
+                        raise _stopping(self._service)
                     context.set_trailing_metadata((_trailer(),))
                     status = "OK"
                 except Exception as error:
@@ -207,6 +213,23 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
     def _count(self, more: int) -> None:
         with self._lock:
             self.running += more
+
+
+class _WatchedContext:
+    """A stream's context that is no longer active once the server ends what outlasts its grace."""
+
+    def __init__(self, context: grpc.ServicerContext, is_ending: Callable[[], bool]) -> None:
+        self._context, self._is_ending = context, is_ending
+        self.was_told = False
+        """The servicer has asked, and ends for this reason."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def is_active(self) -> bool:
+        """Whether somebody listens, and shall be answered."""
+        self.was_told = self.was_told or self._is_ending()
+        return not self.was_told and self._context.is_active()
 
 
 def _abort(context: grpc.ServicerContext, status: Any) -> None:
