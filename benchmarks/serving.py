@@ -1,6 +1,6 @@
 """How does inference_service do under load, beside its peers?
 
-    python benchmarks/serving.py                                  # all, about ten minutes on two cores
+    python benchmarks/serving.py                                  # all, about twelve minutes on two cores
     python benchmarks/serving.py waste overhead --quick           # a look at two of them
     python benchmarks/serving.py overhead --triton /path/to/venv --litserve /path/to/venv --mlserver /path/to/venv
 
@@ -19,7 +19,10 @@ where only the number of clips counts, it is a light one, some seventy times fas
   deadline, whether or not the earlier ones were answered.
 * `throughput`: seconds of audio a second of a bulk stream, as a share of the best bare loop on the same engine, files
   read and texts made in both.
-* `memory`: what the service's process alone holds at its peak under bulk load, and what 10,000 requests leave behind.
+* `memory`: what the service's process alone holds at its peak under bulk load, and what 10,000 requests leave behind,
+  glibc told to give back at once what is freed.
+
+What is above or below its target is marked; a measurement that fails says so, and the others go on.
 
 Peers are optional, each in a virtual environment of its own, and never a dependency of the product:
 

@@ -51,6 +51,11 @@ class Server:
         """Resident now, of the process itself."""
         return float(self._process.memory_info().rss / 2**20)
 
+    def start_peak(self) -> float:
+        """Begins a new peak; what the one so far was, in megabytes."""
+        so_far, self.peak_megabytes = self.peak_megabytes, 0.0
+        return so_far
+
     def end_watch(self) -> None:
         self._ended.set()
         self._watcher.join()
