@@ -7,8 +7,6 @@ One object wraps a method's behaviour; it comes in a threaded and an asyncio for
 from __future__ import annotations
 
 import asyncio
-import hmac
-import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,103 +16,22 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from thanosql import errors
-from thanosql.rpc.logs import METADATA_KEY, current_request_id, read_request_id, set_request_id
-from thanosql.rpc.status import to_status
-from thanosql.rpc.telemetry import End, Tracing
-
-log = logging.getLogger(__name__)
-
-# Health checks and reflection say nothing of users' data, and probes carry no token.
-_OPEN = (
-    "/grpc.health.v1.Health/",
-    "/grpc.reflection.",
-    "/inference.GRPCInferenceService/ServerLive",
-    "/inference.GRPCInferenceService/ServerReady",
+from thanosql.rpc.calls import (
+    OPEN,
+    Call,
+    Handler,
+    as_ours,
+    begin_span,
+    is_allowed,
+    log_end,
+    refusal,
+    rewrap,
+    stopping,
+    trailer,
 )
-
-# Clients of the Open Inference Protocol know nothing of our details, and show the status's text only.
-_FOREIGN = "/inference."
-
-Handler = Any  # grpc.RpcMethodHandler: a named tuple that the type stubs know only in part
-Call = Callable[[grpc.HandlerCallDetails], Handler]
-
-
-def _is_allowed(details: grpc.HandlerCallDetails, token: str) -> bool:
-    if not token or details.method.startswith(_OPEN):
-        return True
-    sent = dict(details.invocation_metadata or ()).get("authorization", "")
-    return hmac.compare_digest(str(sent).encode(), f"Bearer {token}".encode())
-
-
-def _refusal() -> errors.Unauthenticated:
-    return errors.Unauthenticated(
-        "the token is missing or wrong",
-        hint="Give the server's token: thanosql.connect(address, token=…) or %thanosql API_TOKEN=… in a notebook.",
-    )
-
-
-def _as_ours(error: Exception, method: str) -> errors.ThanoSQLError:
-    """Our own errors as they are; anything else as an internal error, its text kept in the log."""
-    ours = _translate(error, method)
-    if method.startswith(_FOREIGN) and ours.hint:
-        ours.message, ours.hint = f"{ours.message}. {ours.hint}", ""
-    return ours
-
-
-def _translate(error: Exception, method: str) -> errors.ThanoSQLError:
-    if isinstance(error, errors.ThanoSQLError) and type(error) is not errors.ThanoSQLError:
-        return error
-    if isinstance(error, errors.ThanoSQLError):  # from a newer peer: no status of its own
-        return errors.DataError(error.message, hint=error.hint)
-    request_id = current_request_id()
-    log.error("request %s, %s failed", request_id, method, exc_info=error)
-    return errors.InternalError(
-        "internal error", hint="This is a fault of the server: its log has the details.", request_id=request_id
-    )
-
-
-def _stopping(service: str) -> errors.Unavailable:
-    return errors.Unavailable(
-        f"{service}_service is stopping, and the call was not done within the grace",
-        hint="Run the statement again when it is back.",
-    )
-
-
-def _log_end(method: str, kind: str, status: str, begin: float) -> None:
-    """The access line: streams and what failed at INFO, the many short calls that went well at DEBUG."""
-    level = logging.DEBUG if kind == "unary" and status == "OK" else logging.INFO
-    if log.isEnabledFor(level):
-        seconds = time.monotonic() - begin
-        fields = {"method": method, "status": status, "seconds": round(seconds, 6)}
-        log.log(level, "%s %s in %.3f s", method, status, seconds, extra={"fields": fields})
-
-
-def _begin_span(tracing: Tracing | None, details: grpc.HandlerCallDetails, request_id: str) -> End | None:
-    if tracing is None:
-        return None
-    return tracing.begin_answer(details.method, details.invocation_metadata, request_id)
-
-
-def _trailer() -> tuple[str, str]:
-    return (METADATA_KEY, current_request_id())
-
-
-def _rewrap(handler: Handler, unary: Callable[..., Any], stream: Callable[..., Any]) -> Handler:
-    """A handler of the same kind, with its behaviour inside `unary` or `stream`."""
-    kinds = {
-        (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
-        (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
-        (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
-        (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
-    }
-    attribute, make = kinds[handler.request_streaming, handler.response_streaming]
-    wrap = stream if handler.response_streaming else unary
-    return make(
-        wrap(getattr(handler, attribute)),
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
+from thanosql.rpc.logs import read_request_id, set_request_id
+from thanosql.rpc.status import to_status
+from thanosql.rpc.telemetry import Tracing
 
 
 class ThreadedInterceptor(grpc.ServerInterceptor):
@@ -144,9 +61,9 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         """Wraps the method that `details` names."""
         handler = continuation(details)
         method = details.method
-        if handler is None or method.startswith(_OPEN):  # health and reflection: mixed kinds of behaviour
+        if handler is None or method.startswith(OPEN):  # health and reflection: mixed kinds of behaviour
             return handler
-        allowed = _is_allowed(details, self._token)
+        allowed = is_allowed(details, self._token)
         request_id = read_request_id(details.invocation_metadata)
 
         def unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,13 +71,13 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                 end, status = self._begin(details, request_id), "CANCELLED"
                 try:
                     if not allowed:
-                        raise _refusal()
+                        raise refusal()
                     answer = behaviour(request, context)
-                    context.set_trailing_metadata((_trailer(),))
+                    context.set_trailing_metadata((trailer(),))
                     status = "OK"
                     return answer
                 except Exception as error:
-                    failure = to_status(_as_ours(error, method))
+                    failure = to_status(as_ours(error, method))
                     status = failure.code.name
                     return _abort(context, failure)
                 finally:
@@ -175,17 +92,17 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                 watched = _WatchedContext(context, lambda: self._terminating)
                 try:
                     if not allowed:
-                        raise _refusal()
+                        raise refusal()
                     for response in behaviour(request, watched):
                         if self._terminating:
-                            raise _stopping(self._service)
+                            raise stopping(self._service)
                         yield response
                     if watched.was_told:
-                        raise _stopping(self._service)
-                    context.set_trailing_metadata((_trailer(),))
+                        raise stopping(self._service)
+                    context.set_trailing_metadata((trailer(),))
                     status = "OK"
                 except Exception as error:
-                    failure = to_status(_as_ours(error, method))
+                    failure = to_status(as_ours(error, method))
                     status = failure.code.name
                     _abort(context, failure)
                 finally:
@@ -193,18 +110,18 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
 
             return call
 
-        return _rewrap(handler, unary, stream)
+        return rewrap(handler, unary, stream)
 
     def _begin(self, details: grpc.HandlerCallDetails, request_id: str) -> Callable[[str, str], None]:
         """A call begins; gives what is told its kind and how it ended."""
         set_request_id(request_id)
         begin = time.monotonic()
-        span = _begin_span(self._tracing, details, request_id)
+        span = begin_span(self._tracing, details, request_id)
         self._count(1)
 
         def end(kind: str, status: str) -> None:
             self._count(-1)
-            _log_end(details.method, kind, status, begin)
+            log_end(details.method, kind, status, begin)
             if span is not None:
                 span(status)
 
@@ -236,7 +153,7 @@ def _abort(context: grpc.ServicerContext, status: Any) -> None:
     if not context.is_active():  # the caller has gone: nobody to tell, and abort() would raise into the log
         return
     # A status of grpc_status is a named tuple.
-    context.abort_with_status(status._replace(trailing_metadata=(*(status.trailing_metadata or ()), _trailer())))
+    context.abort_with_status(status._replace(trailing_metadata=(*(status.trailing_metadata or ()), trailer())))
 
 
 _details: ContextVar[grpc.HandlerCallDetails] = ContextVar("details")
@@ -278,9 +195,9 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
         if wrapped is not None:
             return wrapped
         handler = await continuation(details)
-        if handler is None or details.method.startswith(_OPEN):  # health and reflection: mixed kinds of behaviour
+        if handler is None or details.method.startswith(OPEN):  # health and reflection: mixed kinds of behaviour
             return handler
-        self._wrapped[details.method] = wrapped = _rewrap(handler, self._wrap_unary, self._wrap_stream)
+        self._wrapped[details.method] = wrapped = rewrap(handler, self._wrap_unary, self._wrap_stream)
         return wrapped
 
     def _wrap_unary(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
@@ -288,10 +205,10 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             details = _details.get()
             end = self._begin(details, "unary")
             try:
-                if not _is_allowed(details, self._token):
-                    raise _refusal()
+                if not is_allowed(details, self._token):
+                    raise refusal()
                 answer = await behaviour(request, context)
-                context.set_trailing_metadata((_trailer(),))
+                context.set_trailing_metadata((trailer(),))
                 end("OK")
                 return answer
             except grpc.aio.AbortError:
@@ -307,11 +224,11 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             details = _details.get()
             end = self._begin(details, "stream")
             try:
-                if not _is_allowed(details, self._token):
-                    raise _refusal()
+                if not is_allowed(details, self._token):
+                    raise refusal()
                 async for response in behaviour(request, context):
                     yield response
-                context.set_trailing_metadata((_trailer(),))
+                context.set_trailing_metadata((trailer(),))
                 end("OK")
             except grpc.aio.AbortError:
                 end(_code_of(context))
@@ -328,14 +245,14 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
         """A call begins; gives what is told how it ended."""
         request_id = read_request_id(details.invocation_metadata)
         set_request_id(request_id)
-        span = _begin_span(self._tracing, details, request_id)
+        span = begin_span(self._tracing, details, request_id)
         begin, task = time.monotonic(), asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
 
         def end(status: str) -> None:
             self._tasks.discard(task)
-            _log_end(details.method, kind, status, begin)
+            log_end(details.method, kind, status, begin)
             if span is not None:
                 span(status)
 
@@ -344,14 +261,14 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
     async def _abort(self, context: Any, error: BaseException, method: str, end: Callable[[str], None]) -> None:
         """Ends the call with the status of `error`; a cancellation of our own is a server that stops."""
         if isinstance(error, Exception):
-            status = to_status(_as_ours(error, method))
+            status = to_status(as_ours(error, method))
         elif self._terminating and not context.cancelled():
-            status = to_status(_stopping(self._service))
+            status = to_status(stopping(self._service))
         else:
             end("CANCELLED")
             raise error
         end(status.code.name)
-        await context.abort(status.code, status.details, (*(status.trailing_metadata or ()), _trailer()))
+        await context.abort(status.code, status.details, (*(status.trailing_metadata or ()), trailer()))
 
 
 def _code_of(context: Any) -> str:
