@@ -9,6 +9,7 @@ import platform
 import tempfile
 import threading
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def describe_graph(folder: Path) -> dict[str, str | int]:
     return {"graph_bytes": status.st_size, "graph_modified_ns": status.st_mtime_ns}
 
 
+@cache
 def engine_version(engine: str) -> str:
     """Of an engine's package; it is not imported."""
     for package in _PACKAGES.get(engine, ()):

@@ -34,6 +34,8 @@ class LoadedModel:
     """Streams and calls that use it."""
     used: int = 0
     """Counts up with each use of any model; the least was used longest ago."""
+    seen_at: float = 0.0
+    """When its files were last seen in the store."""
 
     @property
     def key(self) -> tuple[str, int]:

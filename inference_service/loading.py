@@ -112,10 +112,13 @@ class Loader:
 
     def recall_plan(self, folder: Path) -> ServingPlan | None:
         """How the version would be served, as far as it was measured before; None where it never was."""
-        if (known := self._recall_choice(folder)) is None:
+        try:
+            if (known := self._recall_choice(folder)) is None:
+                return None
+            choice, reason = known
+            calibration, _ = _read_result(self._files.recall(folder, self._facts(folder, choice)))
+        except FileNotFoundError:  # the version was deleted
             return None
-        choice, reason = known
-        calibration, _ = _read_result(self._files.recall(folder, self._facts(folder, choice)))
         return None if calibration is None else self._plan(choice, calibration, reason)
 
     def estimate_bytes(self, folder: Path) -> int:
@@ -155,6 +158,10 @@ class Loader:
         return self._choice(engine, precision), reason
 
     @cached_property
+    def _machine(self) -> Facts:
+        return describe_machine(self._device, self._cores)
+
+    @cached_property
     def _asked(self) -> tuple[str, str] | None:
         """The engine and precision by the settings alone; None where they leave it to listening."""
         engine, precision = self._config.engine, self._config.precision
@@ -170,7 +177,7 @@ class Loader:
     def _choice_facts(self, folder: Path) -> Facts:
         """What the choice of engine and precision depends on."""
         return {
-            **describe_machine(self._device, self._cores),
+            **self._machine,
             **describe_graph(folder),
             "asked": f"{self._config.engine} {self._config.precision}",
             "versions": " ".join(f"{engine} {engine_version(engine)}" for engine in ENGINES),
@@ -195,7 +202,7 @@ class Loader:
         """What the calibration depends on: another machine, engine or question, and it is made anew."""
         questions = self._ask(choice)
         return {
-            **describe_machine(self._device, self._cores),
+            **self._machine,
             **describe_graph(folder),
             "engine": choice.engine,
             "engine_version": engine_version(choice.engine),

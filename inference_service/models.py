@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from inference_service.batcher import Batcher, BatchTracer
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 60.0
 """After so long a version is tried again that failed for another reason than its files: memory, a library."""
+
+GONE_SECONDS = 1.0
+"""So long after its files were seen a model serves those who name no version, though none is in the store any more."""
 
 OnChange = Callable[[str, int, ServingState], None]
 """Told of the state of each version as it changes, in order, under a lock: it must neither block nor call back."""
@@ -240,7 +243,7 @@ class Models:
         with self._lock:
             known = self._versions.setdefault((name, version), _Version())
             if known.model and known.model.files == files:
-                return self._use(known.model)
+                return self._use(known.model, is_seen=True)
             if problem := self._problem_of(known, files):
                 raise _again(problem.error)
             self._load_for(future, name, version, lambda error: _fail(future, error))
@@ -248,8 +251,8 @@ class Models:
 
     def _find_newest(self, future: Future[LoadedModel], name: str) -> LoadedModel | None:
         """Likewise, of the newest version that can be served; the newest in memory while that one is being loaded."""
-        versions, problem = list_versions(self._store, name), None
-        for version in versions:
+        problem = None
+        for version in list_versions(self._store, name):
             try:
                 files = identify_files(self._store, name, version)
             except UnknownModel:  # deleted since, or half written by hand
@@ -257,7 +260,7 @@ class Models:
             with self._lock:
                 known = self._versions.setdefault((name, version), _Version())
                 if known.model and known.model.files == files:
-                    return self._use(known.model)
+                    return self._use(known.model, is_seen=True)
                 found = self._problem_of(known, files)
                 if found is None:
                     if ready := self._newest_ready(name):
@@ -268,9 +271,13 @@ class Models:
                     return None
                 problem = problem or found
         with self._lock:
-            if ready := self._newest_ready(name):
+            ready = self._newest_ready(name)
+            # What was there a moment ago may be about to be replaced.
+            if ready and (problem or self._clock() - ready.seen_at <= GONE_SECONDS):
                 return self._use(ready)
         if problem is None:
+            for key in [key for key in self._versions if key[0] == name]:
+                self._retire(*key)
             raise unknown_model(name, 0)
         raise _again(problem.error)
 
@@ -284,17 +291,21 @@ class Models:
         is_known = problem is not None and problem.files == files and self._clock() < problem.retry_at
         return problem if is_known else None
 
-    def _use(self, model: LoadedModel) -> LoadedModel:
+    def _use(self, model: LoadedModel, *, is_seen: bool = False) -> LoadedModel:
+        """One more user; `is_seen`: the files that it was loaded from stand in the store at this moment."""
         model.users += 1
+        if is_seen:
+            model.seen_at = self._clock()
         model.used = next(self._uses)
         return model
 
     def _retire(self, name: str, version: int) -> None:
         """The version's files are gone."""
         with self._lock:
-            known = self._versions.get((name, version))
-            if known and known.model:
-                self._drop(known)
+            if known := self._versions.get((name, version)):
+                known.problem = None
+                if known.model:
+                    self._drop(known)
 
     # --- loading ------------------------------------------------------------------------------------------------------
 
@@ -326,23 +337,24 @@ class Models:
         """Loads a version, again where its files change meanwhile, and tells who waits for it."""
         outcome: LoadedModel | ThanoSQLError
         files: Files = ()
-        retry_at = float("inf")
-        try:
-            files = identify_files(self._store, name, version)
-            outcome = self._open(name, version, files, known.figures)
-            while (now := identify_files(self._store, name, version)) != files:
-                outcome.free()
-                files = now
+        while True:
+            retry_at = float("inf")
+            try:
+                files = identify_files(self._store, name, version)
                 outcome = self._open(name, version, files, known.figures)
-        except ThanoSQLError as error:
-            outcome = error
-        except Exception as error:
-            log.exception("version %d of model %s cannot be served", version, name)
-            retry_at = self._clock() + RETRY_SECONDS
-            outcome = DataError(
-                f"version {version} of model {name!r} cannot be served: {type(error).__name__}",
-                hint=f"The log of inference_service says more; it is tried again in {RETRY_SECONDS:g} s.",
-            )
+            except ThanoSQLError as error:
+                outcome = error
+            except Exception as error:
+                log.info("version %d of model %s cannot be loaded", version, name, exc_info=True)
+                retry_at = self._clock() + RETRY_SECONDS
+                outcome = DataError(
+                    f"version {version} of model {name!r} cannot be loaded: {type(error).__name__}",
+                    hint=f"The log of inference_service says more; it is tried again in {RETRY_SECONDS:g} s.",
+                )
+            if self._closed or self._is_unchanged(name, version, files):
+                break
+            if isinstance(outcome, LoadedModel):
+                outcome.free()
         with self._lock:
             if self._closed and isinstance(outcome, LoadedModel):
                 self._free(outcome)
@@ -362,10 +374,17 @@ class Models:
         if isinstance(outcome, LoadedModel):
             self.leave(outcome)
 
+    def _is_unchanged(self, name: str, version: int, files: Files) -> bool:
+        """Whether the files are still those that were read; or are gone, which the next request will find."""
+        try:
+            return identify_files(self._store, name, version) == files
+        except UnknownModel:
+            return True
+
     def _put(self, name: str, version: int, known: _Version, model: LoadedModel) -> None:
         """New requests go to the model from now on; an older one of the version is freed after its last user."""
         stale, known.model, known.problem = known.model, model, None
-        model.used = next(self._uses)
+        model.used, model.seen_at = next(self._uses), self._clock()
         if stale and not stale.users:
             self._free(stale)
         self._on_change(name, version, ServingState.READY)
@@ -374,11 +393,13 @@ class Models:
         begin = self._clock()
         folder = version_folder(self._store, name, version)
         try:
-            description = read_description(folder)
+            # The folder may have been copied by hand: it is called what callers call it.
+            description = replace(read_description(folder), name=name, version=version)
         except NotFound as error:
             raise unknown_model(name, version) from error
+        needed = self._loader.estimate_bytes(folder)
         with self._lock:
-            self._make_room(self._loader.estimate_bytes(folder))
+            self._make_room(needed)
             is_alone = not any(each.model and each.model.users for each in self._versions.values())
         ready = self._loader.load(folder, description, is_alone=is_alone)
         plan = ready.plan

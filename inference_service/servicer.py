@@ -70,7 +70,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         context: Any,  # noqa: ARG002
     ) -> inference_pb2.Statistics:
         """What the loaded models have done."""
-        figures = self._models.statistics(request.model, request.version)
+        figures = await asyncio.to_thread(self._models.statistics, request.model, request.version)
         return inference_pb2.Statistics(models=[to_message(each, inference_pb2.ModelStatistics) for each in figures])
 
     async def ExportModel(  # noqa: N802

@@ -29,19 +29,13 @@ def identify_files(store: Path, name: str, version: int) -> Files:
 
 
 def list_versions(store: Path, name: str) -> list[int]:
-    """The versions of a model, the newest first.
-
-    Raises:
-        UnknownModel: there is none.
-    """
+    """The versions of a model, the newest first; empty: there is none."""
+    if not name or os.path.basename(name) != name:  # noqa: PTH119
+        return []
     try:
-        if not name or os.path.basename(name) != name:  # noqa: PTH119
-            raise unknown_model(name, 0)
         versions = [int(each) for each in os.listdir(f"{store}/{name}") if each.isdecimal()]  # noqa: PTH208
-    except (OSError, ValueError) as error:
-        raise unknown_model(name, 0) from error
-    if not versions:
-        raise unknown_model(name, 0)
+    except (OSError, ValueError):
+        return []
     return sorted(versions, reverse=True)
 
 

@@ -121,9 +121,12 @@ def new_version(store: Path, name: str, version: int) -> Iterator[Path]:
     try:
         yield folder
         folder.chmod(0o755)
+        # What stands there is moved away first: it is gone for an instant, and not for as long as deleting takes.
+        old = Path(tempfile.mkdtemp(prefix=f".{version}-old-", dir=target.parent))
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(old / "files")
         folder.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

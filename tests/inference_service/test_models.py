@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 import time
@@ -19,7 +20,7 @@ from inference_service.loading import Loader
 from inference_service.memory import ESTIMATE, count_graph_bytes
 from inference_service.models import Models
 from thanosql.errors import DataError, Unavailable, UnknownModel
-from thanosql.modelstore import DESCRIPTION, GRAPH, read_description, write_description
+from thanosql.modelstore import DESCRIPTION, GRAPH, new_version, read_description, write_description
 from thanosql.types import ServingState
 
 SAMPLES = np.random.default_rng(1).standard_normal(16_000).astype(np.float32)
@@ -220,7 +221,7 @@ def test_a_graph_that_cannot_be_computed_is_refused_when_it_is_loaded(own_store:
     )
     now = 0.0
     models = Models(InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0), clock=lambda: now)
-    with pytest.raises(DataError, match="version 1 of model 'tiny' cannot be served"):
+    with pytest.raises(DataError, match="version 1 of model 'tiny' cannot be loaded"):
         models.enter("tiny", 1)
     assert [each.state for each in models.statistics()] == [ServingState.BROKEN]
     models.close()
@@ -272,4 +273,59 @@ def test_an_idle_model_shows_the_plan_that_was_kept(own_store: Path) -> None:
     models = Models(config)
     assert [each.plan for each in models.statistics("tiny", 1)] == [None]
     assert models.statistics("tiny", 7) == ()
+    models.close()
+
+
+def test_what_waits_for_a_model_on_an_event_loop_does_not_hold_the_loop_up(own_store: Path) -> None:
+    models = Models(InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0))
+
+    async def use() -> int:
+        turns = 0
+
+        async def transcribe() -> int:
+            async with models.use("tiny", 0) as model:
+                return len((await asyncio.wrap_future(model.batcher.submit("a", SAMPLES))).tokens)
+
+        work = asyncio.gather(*(transcribe() for _ in range(100)))
+        while not work.done():
+            turns += 1
+            await asyncio.sleep(0.001)
+        assert len(set(await work)) == 1
+        return turns
+
+    assert asyncio.run(use()) > 3
+    (figures,) = models.statistics()
+    assert figures.batches
+    models.close()
+
+
+def test_a_model_that_is_made_anew_over_and_over_under_load_answers_everyone(own_store: Path) -> None:
+    models = Models(InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0))
+    made_anew = threading.Event()
+    failures: list[Exception] = []
+    answers: list[int] = []
+
+    def transcribe() -> None:
+        while not made_anew.is_set():
+            try:
+                model = models.enter("tiny", 0)
+                answers.append(len(model.batcher.submit("a", SAMPLES).result(timeout=60).tokens))
+                models.leave(model)
+            except Exception as error:
+                failures.append(error)
+
+    callers = [threading.Thread(target=transcribe) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    try:
+        for _ in range(3):
+            with new_version(own_store, "tiny", 1) as folder:
+                shutil.copytree(own_store / "grouped" / "1", folder, dirs_exist_ok=True)
+            count = len(answers)
+            wait_until(lambda count=count: len(answers) > count + 10)  # type: ignore[misc]
+    finally:
+        made_anew.set()
+        for caller in callers:
+            caller.join()
+    assert failures == []
     models.close()
