@@ -28,6 +28,7 @@ from inference_service.oip_messages import (
 from inference_service.parameters import Schedule, read_schedule, read_version
 from inference_service.tensors import LOG_PROBS, WAVEFORM, WORDS, Tensor, list_outputs, read_audio_file, read_waveform
 from inference_service.transcription import Transcribed, Transcriber, Transcribers
+from inference_service.versions import say_what_exists
 from thanosql.errors import DataError, InvalidRequest, TimedOut, UnknownModel
 from thanosql.oip import grpc_service_pb2 as oip
 from thanosql.oip.grpc_service_pb2_grpc import GRPCInferenceServiceServicer
@@ -79,7 +80,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
         is_ready: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._models, self._is_ready, self._clock = models, is_ready, clock
+        self._config, self._models, self._is_ready, self._clock = config, models, is_ready, clock
         self._held = HeldModels(models, lambda model: _Served(model, transcribers.of(model), config.max_audio_seconds))
 
     async def ServerLive(self, request: oip.ServerLiveRequest, context: Any) -> oip.ServerLiveResponse:  # noqa: ARG002, N802
@@ -126,7 +127,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
         deadline = arrival + (schedule.timeout if remaining is None else min(schedule.timeout, remaining))
         held = self._held.take(request.model_name, read_version(request.model_version))
         try:
-            served = held.model.result() if held.model.done() else await self._wait(held, deadline)
+            served = held.model.result() if held.model.done() else await self._wait(held, request.model_name, deadline)
             try:
                 outputs, transcribe = read_outputs(request), served.read(read_input(request))
             except InvalidRequest:
@@ -159,19 +160,22 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
             model_stats=[write_statistics(each, self._models.figures(each.model, each.version)) for each in found]
         )
 
-    async def _wait(self, held: Held[_Served], deadline: float) -> _Served:
+    async def _wait(self, held: Held[_Served], name: str, deadline: float) -> _Served:
         """The model, once it is loaded; a caller who goes, or whose time is over, leaves the others waiting for it."""
         try:
             async with asyncio.timeout(None if deadline == math.inf else max(0.0, deadline - self._clock())):
                 return await asyncio.shield(held.model)
         except TimeoutError:
             raise TimedOut("the model was not loaded by the deadline") from None
+        except UnknownModel as error:
+            hint = await asyncio.to_thread(say_what_exists, self._config.models, name)
+            raise UnknownModel(error.message, hint=hint) from error
 
     @asynccontextmanager
     async def _use(self, name: str, version: str) -> AsyncIterator[_Served]:
         """The model, for a call that asks about it."""
         held = self._held.take(name, read_version(version))
         try:
-            yield await self._wait(held, math.inf)
+            yield await self._wait(held, name, math.inf)
         finally:
             held.leave()

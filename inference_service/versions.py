@@ -11,6 +11,9 @@ from thanosql.modelstore import DESCRIPTION, GRAPH
 Files = tuple[int, ...]
 """Tells the files of a version from those of another one under the same name."""
 
+_NAMED = 8
+"""Models, or versions, that a message names at most."""
+
 
 def identify_files(store: Path, name: str, version: int) -> Files:
     """What tells these files from others; costs some microseconds, because every request asks.
@@ -37,6 +40,23 @@ def list_versions(store: Path, name: str) -> list[int]:
     except (OSError, ValueError):
         return []
     return sorted(versions, reverse=True)
+
+
+def say_what_exists(store: Path, name: str) -> str:
+    """A hint for whoever asked for something that is not there: the versions of the model, or the models.
+
+    For callers who cannot ask the catalog; it looks at the disk.
+    """
+    if versions := list_versions(store, name):
+        numbers = ", ".join(map(str, versions[:_NAMED]))
+        return f"Of {name!r} there is version {numbers}{' and older ones' if versions[_NAMED:] else ''}."
+    try:
+        names = sorted(each for each in os.listdir(store) if list_versions(store, each))  # noqa: PTH208
+    except OSError:
+        names = []
+    if not names:
+        return f"There is no model in {store.name!r} at all."
+    return f"There is {', '.join(map(repr, names[:_NAMED]))}{' and others' if names[_NAMED:] else ''}."
 
 
 def unknown_model(name: str, version: int) -> UnknownModel:

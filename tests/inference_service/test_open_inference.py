@@ -299,10 +299,10 @@ NOT_A_NUMBER = np.where(np.arange(RATE) == 700, np.float32("nan"), SECOND)
 
 # What is wrong, the kind of the error, and what it says: with what to do, for clients that show nothing but this text.
 MISTAKES: tuple[tuple[Any, type[ThanoSQLError], str], ...] = (
-    (message(model_name="missing"), UnknownModel, "'missing'"),
+    (message(model_name="missing"), UnknownModel, r"no model 'missing'\. There is 'grouped', 'tiny'\."),
     (message(model_name=""), UnknownModel, "''"),
     (message(model_name="../tiny"), UnknownModel, r"'\.\./tiny'"),
-    (message(model_version="7"), UnknownModel, "version 7 of a model 'tiny'"),
+    (message(model_version="7"), UnknownModel, r"no version 7 of a model 'tiny'\. Of 'tiny' there is version 1\."),
     (message(model_version="latest"), InvalidRequest, r"'latest' is no version of a model\. A version is a number"),
     (message(inputs=[], raw_input_contents=[]), InvalidRequest, r"this one has none\. 'waveform' is FP32 \[samples\]"),
     (message(inputs=[named("input__0")]), InvalidRequest, "there is no input 'input__0'"),
