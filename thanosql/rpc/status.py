@@ -66,6 +66,9 @@ _TRANSPORT: dict[grpc.StatusCode, type[errors.ThanoSQLError]] = {
 # What gRPC says, of either side, with RESOURCE_EXHAUSTED: no use in trying again.
 _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 
+# A cancellation without a word is not ours, which have one: gRPC's server drops a call so that comes while it stops.
+_BARE = (None, "", grpc.StatusCode.CANCELLED.name)
+
 _LONGEST_TEXT = 2000
 """Bytes of a message or hint: a status travels in HTTP/2 headers, and too long ones end the call without any."""
 
@@ -125,6 +128,8 @@ def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
             "recordings by their path, send them as flac, or cut them.",
         )
     kind = _TRANSPORT.get(failure.code(), errors.InternalError)
+    if kind is errors.Cancelled and failure.details() in _BARE:
+        kind = errors.Unavailable
     hint = ""
     if kind is errors.Unavailable:
         hint = "Is the service running, and is the address right? Nothing is lost: run the statement again when it is."

@@ -22,7 +22,7 @@ from thanosql.rpc.channel import open_channel
 from thanosql.rpc.server import RunningServer, start_aio_server, start_server
 from thanosql.rpc.status import CODES, to_error, to_status
 from thanosql.types import TranscribeStart
-from thanosql.v1 import catalog_pb2, catalog_pb2_grpc, inference_pb2_grpc
+from thanosql.v1 import catalog_pb2, catalog_pb2_grpc, inference_pb2_grpc, types_pb2
 
 KINDS = [
     each
@@ -347,3 +347,36 @@ def test_an_error_as_long_as_a_book_still_arrives_as_an_error(start: Any, letter
     server.stop(0)
     assert raised.value.message.startswith(letter * 400)
     assert raised.value.message.endswith("…")
+
+
+def test_a_call_that_a_stopping_server_drops_without_a_word_finds_it_unavailable() -> None:
+    class Drops(catalog_pb2_grpc.CatalogServiceServicer):
+        def Query(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+            context.set_code(grpc.StatusCode.CANCELLED)
+            yield from ()
+
+    register = partial(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, Drops())
+    server = start_server(Config(), {"thanosql.v1.CatalogService": register})
+    with open_channel(server.address) as channel, pytest.raises(errors.Unavailable) as raised:
+        list(CatalogClient(channel).query("SELECT 1"))
+    server.stop(0)
+    assert raised.value.by_transport
+
+
+def test_a_call_that_the_caller_himself_ends_is_cancelled() -> None:
+    class Waits(catalog_pb2_grpc.CatalogServiceServicer):
+        def Query(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+            yield types_pb2.Rows()
+            ended.wait(30)
+
+    ended = threading.Event()
+    register = partial(catalog_pb2_grpc.add_CatalogServiceServicer_to_server, Waits())
+    server = start_server(Config(), {"thanosql.v1.CatalogService": register})
+    with open_channel(server.address) as channel:
+        rows = CatalogClient(channel).query("SELECT 1")
+        next(rows)
+        channel.close()
+        with pytest.raises(errors.Cancelled):
+            list(rows)
+    ended.set()
+    server.stop(0)
