@@ -233,7 +233,9 @@ class Batcher:
             batch = None
             with self._changed:
                 del self._running[threading.get_ident()]
-                self._changed.notify_all()
+                # To wake a worker for nothing costs as much as a short request does altogether.
+                if len(self._queue):
+                    self._changed.notify_all()
 
     def _take(self) -> _Batch | None:
         """Waits for the next batch; None when the batcher closes."""
@@ -249,7 +251,8 @@ class Batcher:
                         rows = [self._waiting.pop(request.number) for request in chosen.rows]
                         batch = self._begin(rows, chosen.closed)
                         # One call may have woken this worker for what another one can do.
-                        self._changed.notify()
+                        if len(self._queue):
+                            self._changed.notify()
                         return batch
                     self._changed.wait(None if chosen == math.inf else chosen - now)
             for row in late:
