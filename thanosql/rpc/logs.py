@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ def is_sane(request_id: str) -> bool:
 
 def new_request_id() -> str:
     """An id that no other request has."""
-    return uuid.uuid4().hex[:12]
+    return os.urandom(6).hex()
 
 
 def read_request_id(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
