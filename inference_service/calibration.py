@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from inference_service.exploration import (
+    BATCHES_PAY,
     CLEARLY,
     MOST_ROWS,
     WARM_UP_SECONDS,
@@ -84,7 +85,7 @@ def expect_cost(calibration: Calibration, rows: int, seconds: float) -> float:
 def _find_budget(batches: list[Shape], rates: list[float]) -> float:
     """Padded seconds, in whole clips, from which on larger batches are not clearly faster."""
     clip, best = batches[0].seconds, max(rates)
-    if best < CLEARLY * rates[0]:
+    if best < BATCHES_PAY * rates[0]:
         return clip
     enough = best / CLEARLY
     at = next(index for index, rate in enumerate(rates) if rate >= enough)
