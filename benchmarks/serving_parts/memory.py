@@ -44,7 +44,7 @@ def _measure_bulk(table: Table, settings: Settings, engine: str) -> None:
     """The longest recordings twice over: every batch is as large as the plan lets it be."""
     longest = sorted(settings.speech.recordings, key=lambda each: -each.seconds)[: settings.of(4, 3)]
     recordings = [*settings.speech.take(settings.of(12, 3)), *longest]
-    with run_service(settings.state, settings.speech.workspace, engine=engine, precision="fp32") as server:
+    with run_service(settings.state, settings.speech.workspace, {"engine": engine, "precision": "fp32"}) as server:
         tell(f"memory: {engine}: loaded in {load(server.address, BASE, recordings):.1f} s")
         loaded, while_loading = server.megabytes, server.start_peak()
         transcribe(server.address, BASE, recordings)
@@ -63,7 +63,7 @@ def _measure_growth(table: Table, settings: Settings) -> None:
     count, first = settings.of(REQUESTS, REQUESTS // 5), settings.of(WARM_UP, WARM_UP // 5)
     points: list[tuple[int, float]] = []
     over = threading.Event()
-    with run_service(settings.state, settings.speech.workspace, environment=GIVE_BACK) as server:
+    with run_service(settings.state, settings.speech.workspace, variables=GIVE_BACK) as server:
         load(server.address, LIGHT, settings.speech.take(2))
         watcher = threading.Thread(target=_watch, args=(server, points, over))
         watcher.start()

@@ -91,7 +91,7 @@ def _measure_service(settings: Settings) -> Load:
 def _measure_graph(settings: Settings) -> Load:
     if not (settings.state / "models" / IDENTITY).exists():
         make_identity(settings.state / "models")
-    with run_service(settings.state, settings.speech.workspace, **GRAPH) as server:
+    with run_service(settings.state, settings.speech.workspace, GRAPH) as server:
         return _load(settings, server, _service_request())
 
 

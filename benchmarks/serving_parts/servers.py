@@ -22,6 +22,7 @@ from serving_parts.report import tell
 from serving_parts.speech import CHECKOUT
 
 START_WITHIN = 90.0
+NONE: Mapping[str, str] = {}
 
 
 class Server:
@@ -122,17 +123,17 @@ def run_server(
 
 @contextmanager
 def run_service(
-    state: Path, workspace: Path, *, environment: Mapping[str, str] | None = None, **settings: object
+    state: Path, workspace: Path, settings: Mapping[str, object] | None = None, *, variables: Mapping[str, str] = NONE
 ) -> Iterator[Server]:
-    """inference_service with these settings, in a process of its own; `environment` comes on top of this one's."""
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    """inference_service with these settings, in a process of its own; `variables` come on top of this one's."""
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in (settings or {}).items()]
 
     def command(port: int) -> list[str]:
         given = [f"--port={port}", f"--state={state}", f"--workspace={workspace}", "--grace=2", *options]
         return [sys.executable, "-m", "inference_service", *given]
 
     own = {name: value for name, value in os.environ.items() if not name.startswith("THANOSQL_")}
-    with run_server("inference_service", command, is_healthy, environment={**own, **(environment or {})}) as server:
+    with run_server("inference_service", command, is_healthy, environment={**own, **variables}) as server:
         yield server
 
 

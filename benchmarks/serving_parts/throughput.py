@@ -34,7 +34,7 @@ def _compare(table: Table, settings: Settings, engine: str, precision: str, *, c
     seconds = sum(each.seconds for each in recordings)
     name = f"{engine} {precision}"
     rates: dict[str, list[float]] = {}
-    with run_service(settings.state, settings.speech.workspace, engine=engine, precision=precision) as server:
+    with run_service(settings.state, settings.speech.workspace, {"engine": engine, "precision": precision}) as server:
         tell(f"throughput: {name}: loaded in {load(server.address, BASE, recordings):.1f} s")
         told = get_statistics(server.address, BASE)
         plan = told.plan

@@ -45,7 +45,7 @@ def measure(settings: Settings) -> Table:
 def _measure_service(
     table: Table, name: str, settings: Settings, recordings: Sequence[Recording], batch: dict[str, int]
 ) -> None:
-    with run_service(settings.state, settings.speech.workspace, **batch) as server:
+    with run_service(settings.state, settings.speech.workspace, batch) as server:
         tell(f"waste: {name}: loaded in {load(server.address, LIGHT, recordings):.1f} s")
         before = get_statistics(server.address, LIGHT)
         answers = transcribe(server.address, LIGHT, recordings)
