@@ -70,11 +70,11 @@ def _translate(error: Exception, method: str) -> errors.ThanoSQLError:
     )
 
 
-def stopping(service: str) -> errors.Unavailable:
-    """What a call gets that outlasts the grace."""
+def stopping(service: str, *, was_begun: bool = True) -> errors.Unavailable:
+    """What a call gets that outlasts the grace of a server that stops, or comes too late."""
+    what = "the call was not done within the grace" if was_begun else "takes no new calls"
     return errors.Unavailable(
-        f"{service}_service is stopping, and the call was not done within the grace",
-        hint="Run the statement again when it is back.",
+        f"{service}_service is stopping, and {what}", hint="Run the statement again when it is back."
     )
 
 

@@ -45,10 +45,14 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
 
     def __init__(self, service: str, token: str, tracing: Tracing | None = None) -> None:
         self._service, self._token, self._tracing = service, token, tracing
-        self._terminating = False
+        self._draining = self._terminating = False
         self._lock = threading.Lock()
         self.running = 0
         """Calls that are being answered now."""
+
+    def drain(self) -> None:
+        """Calls that come from now on are refused as unavailable; gRPC would drop some of them without a word."""
+        self._draining = True
 
     def terminate(self) -> None:
         """Streams that send anything from now on, or ask whether they are active, end as unavailable.
@@ -70,6 +74,8 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
             def call(request: Any, context: grpc.ServicerContext) -> Any:
                 end, status = self._begin(details, request_id), "CANCELLED"
                 try:
+                    if self._draining:
+                        raise stopping(self._service, was_begun=False)
                     if not allowed:
                         raise refusal()
                     answer = behaviour(request, context)
@@ -91,6 +97,8 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                 end, status = self._begin(details, request_id), "CANCELLED"
                 watched = _WatchedContext(context, lambda: self._terminating)
                 try:
+                    if self._draining:
+                        raise stopping(self._service, was_begun=False)
                     if not allowed:
                         raise refusal()
                     for response in behaviour(request, watched):
@@ -171,7 +179,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, service: str, token: str, tracing: Tracing | None = None) -> None:
         self._service, self._token, self._tracing = service, token, tracing
-        self._terminating = False
+        self._draining = self._terminating = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wrapped: dict[str, Handler] = {}
 
@@ -179,6 +187,10 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
     def running(self) -> int:
         """Calls that are being answered now."""
         return len(self._tasks)
+
+    def drain(self) -> None:
+        """Calls that come from now on are refused as unavailable; gRPC would drop some of them without a word."""
+        self._draining = True
 
     def terminate(self) -> None:
         """Ends the running calls as unavailable; to be called on the event loop."""
@@ -205,6 +217,8 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             details = _details.get()
             end = self._begin(details, "unary")
             try:
+                if self._draining:
+                    raise stopping(self._service, was_begun=False)
                 if not is_allowed(details, self._token):
                     raise refusal()
                 answer = await behaviour(request, context)
@@ -224,6 +238,8 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             details = _details.get()
             end = self._begin(details, "stream")
             try:
+                if self._draining:
+                    raise stopping(self._service, was_begun=False)
                 if not is_allowed(details, self._token):
                     raise refusal()
                 async for response in behaviour(request, context):

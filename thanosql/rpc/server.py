@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
@@ -37,6 +38,8 @@ C = TypeVar("C", bound=ServiceConfig)
 
 HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
+REFUSE_FOR = 0.05
+"""Seconds in which new calls are refused with a message, before gRPC stops listening and may drop one in between."""
 TERMINATE_WITHIN = 1.0
 """Seconds that calls have after the grace to end as unavailable, with a message, before gRPC cuts them off."""
 
@@ -202,6 +205,8 @@ class _ThreadedServer:
             if self._stopped.is_set():
                 return
             self._health.end()
+            self._calls.drain()
+            time.sleep(min(grace, REFUSE_FOR))
             ended = self._server.stop(grace + TERMINATE_WITHIN)
             if not ended.wait(grace):
                 _log_termination(self._calls.running, grace)
@@ -277,6 +282,8 @@ class _AsyncioServer:
         return port
 
     async def _stop(self, grace: float) -> None:
+        self._calls.drain()
+        await asyncio.sleep(min(grace, REFUSE_FOR))
         ending = asyncio.ensure_future(self._server.stop(grace + TERMINATE_WITHIN))
         ended, _ = await asyncio.wait({ending}, timeout=grace)
         if not ended:
