@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from inference_service.config import InferenceConfig
+from inference_service.engine import count_cores
 from inference_service.loading import Loader
 from inference_service.memory import ESTIMATE, count_graph_bytes
-from inference_service.models import Models
+from inference_service.models import RETRY_SECONDS, Models
 from thanosql.errors import DataError, Unavailable, UnknownModel
 from thanosql.modelstore import DESCRIPTION, GRAPH, new_version, read_description, write_description
 from thanosql.types import ServingState
@@ -228,7 +229,6 @@ def test_a_graph_that_cannot_be_computed_is_refused_when_it_is_loaded(own_store:
 
 
 def test_loading_one_model_does_not_hold_up_another(own_store: Path) -> None:
-    """The loading stands still in the callback of the change before; that is all that it can hold up."""
     models = Models(InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0))
     models.leave(models.enter("tiny", 1))
     loading = models.request("grouped", 1)
@@ -266,13 +266,39 @@ def test_closing_while_a_model_is_loaded_ends_all_threads(own_store: Path) -> No
 
 
 def test_an_idle_model_shows_the_plan_that_was_kept(own_store: Path) -> None:
-    config = InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=1.0)
-    loader = Loader(config, device="cpu", cores=2, clock=lambda: 0.0, is_stopping=lambda: False)
-    folder = own_store / "tiny" / "1"
-    assert loader.recall_plan(folder) is None
-    models = Models(config)
+    config = InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0.3)
+    models, folder = Models(config), own_store / "tiny" / "1"
     assert [each.plan for each in models.statistics("tiny", 1)] == [None]
     assert models.statistics("tiny", 7) == ()
+    loader = Loader(
+        config,
+        device="cpu",
+        cores=count_cores(),
+        clock=lambda: time.process_time() / 2,  # on which nothing else takes the cores
+        is_stopping=lambda: False,
+    )
+    kept = loader.load(folder, read_description(folder), is_alone=True)
+    (shown,) = models.statistics("tiny", 1)
+    assert (shown.state, shown.plan) == (ServingState.IDLE, kept.plan)
+    assert kept.plan.audio_rate > 0
+    models.close()
+
+
+def test_a_model_that_fails_for_another_reason_than_its_files_is_tried_again_after_a_while(own_store: Path) -> None:
+    now, tried = 0.0, 0
+
+    def tell(name: str, version: int, state: ServingState) -> None:
+        nonlocal tried
+        tried += state is ServingState.BROKEN
+
+    config = InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0)
+    models = Models(config, clock=lambda: now, on_change=tell)
+    description = own_store / "tiny" / "1" / DESCRIPTION
+    description.write_text('{"format": 1, "vocabulary": [], "special": [], "unheard_of": 1}', "utf-8")
+    for now, expected in ((0.0, 1), (RETRY_SECONDS - 1, 1), (RETRY_SECONDS + 1, 2)):  # noqa: B007
+        with pytest.raises(DataError, match="cannot be loaded: TypeError"):
+            models.enter("tiny", 1)
+        assert tried == expected
     models.close()
 
 
