@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from inference_service.batcher import Batcher, BatchTracer
@@ -22,6 +20,7 @@ from inference_service.loaded_model import LoadedModel, make_statistics
 from inference_service.loading import Loader
 from inference_service.memory import SHARE, count_memory
 from inference_service.plan import make_limits
+from inference_service.shelf import OnChange, Problem, Shelf, Version
 from inference_service.versions import Files, identify_files, list_versions, unknown_model
 from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, UnknownModel
 from thanosql.modelstore import read_description, version_folder
@@ -36,30 +35,6 @@ RETRY_SECONDS = 60.0
 
 GONE_SECONDS = 1.0
 """So long after its files were seen a model serves those who name no version, though none is in the store any more."""
-
-OnChange = Callable[[str, int, ServingState], None]
-"""Told of the state of each version as it changes, in order, under a lock: it must neither block nor call back."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """Why a version could not be loaded."""
-
-    files: Files
-    error: ThanoSQLError
-    retry_at: float
-
-
-@dataclass(slots=True, eq=False)
-class _Version:
-    """What is known of one version."""
-
-    model: LoadedModel | None = None
-    """In memory; the files it was loaded from may be gone since."""
-    problem: _Problem | None = None
-    loading: list[Callable[[LoadedModel | ThanoSQLError], None]] | None = None
-    """Told how the loading ended; None: it is not being loaded."""
-    figures: ModelFigures = field(default_factory=ModelFigures)
 
 
 class Models:
@@ -86,7 +61,7 @@ class Models:
         on_change: OnChange = lambda name, version, state: None,  # noqa: ARG005
         tracer: BatchTracer | None = None,
     ) -> None:
-        self._config, self._clock, self._on_change, self._tracer = config, clock, on_change, tracer
+        self._config, self._clock, self._tracer = config, clock, tracer
         self._store = config.models
         device = choose_device(config.device)
         # Said now, not when the first model is loaded.
@@ -97,14 +72,10 @@ class Models:
             device=device,
             cores=count_cores(),
             clock=clock,
-            is_stopping=lambda: self._closed,
+            is_stopping=lambda: self._shelf.is_closed,
         )
-        self._bound = config.model_memory * 2**30 or SHARE * count_memory() or float("inf")
-        self._versions: dict[tuple[str, int], _Version] = {}
-        self._threads: set[threading.Thread] = set()
-        self._lock = threading.RLock()
-        self._uses = itertools.count(1)
-        self._closed = False
+        bound = config.model_memory * 2**30 or SHARE * count_memory() or float("inf")
+        self._shelf = Shelf(bound, clock, on_change)
 
     def preload(self) -> None:
         """Begins to load the models that the settings name."""
@@ -147,13 +118,7 @@ class Models:
 
     def leave(self, model: LoadedModel) -> None:
         """The caller of `enter` has no more work for the model."""
-        with self._lock:
-            model.users -= 1
-            if self._closed:
-                return
-            if not model.users and self._versions[model.key].model is not model:
-                self._free(model)
-            self._make_room()
+        self._shelf.leave(model)
 
     def statistics(self, name: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:
         """How models are served, and what they have done.
@@ -162,8 +127,8 @@ class Models:
             name: Empty: all that are loaded, the last used first, then those that could not be.
             version: 0: every version of `name` that was ever loaded, or could not be. Else also one that was not.
         """
-        with self._lock:
-            known = {key: (each.model, each.problem, each.figures.sums) for key, each in self._versions.items()}
+        with self._shelf.lock:
+            known = {key: (each.model, each.problem, each.figures.sums) for key, each in self._shelf.versions.items()}
         if name and version and (name, version) not in known:
             try:
                 identify_files(self._store, name, version)
@@ -189,30 +154,20 @@ class Models:
 
     def figures(self, name: str, version: int) -> Figures:
         """What one version has done since the service started; nothing, where it was never loaded."""
-        with self._lock:
-            known = self._versions.get((name, version))
+        with self._shelf.lock:
+            known = self._shelf.versions.get((name, version))
         return known.figures.sums if known is not None else Figures()
 
     def waiting(self, name: str, version: int) -> dict[Priority, Waiting]:
         """What waits for one version now, by class; nothing, where it is not in memory."""
-        with self._lock:
-            known = self._versions.get((name, version))
+        with self._shelf.lock:
+            known = self._shelf.versions.get((name, version))
             model = known.model if known is not None else None
         return model.batcher.waiting if model is not None else {}
 
     def close(self) -> None:
         """Frees every model; whoever still waits for one, or for its answers, gets `Unavailable`."""
-        with self._lock:
-            self._closed = True
-            loaded = [each.model for each in self._versions.values() if each.model]
-            for version in self._versions.values():
-                version.model = None
-            for model in loaded:
-                model.batcher.close()
-        for model in loaded:
-            model.free()
-        while thread := self._any_thread():
-            thread.join()
+        self._shelf.close()
 
     # --- which version ------------------------------------------------------------------------------------------------
 
@@ -238,12 +193,12 @@ class Models:
         try:
             files = identify_files(self._store, name, version)
         except UnknownModel:
-            self._retire(name, version)
+            self._shelf.retire(name, version)
             raise
-        with self._lock:
-            known = self._versions.setdefault((name, version), _Version())
+        with self._shelf.lock:
+            known = self._shelf.versions.setdefault((name, version), Version())
             if known.model and known.model.files == files:
-                return self._use(known.model, is_seen=True)
+                return self._shelf.use(known.model, is_seen=True)
             if problem := self._problem_of(known, files):
                 raise _again(problem.error)
             self._load_for(future, name, version, lambda error: _fail(future, error))
@@ -257,55 +212,35 @@ class Models:
                 files = identify_files(self._store, name, version)
             except UnknownModel:  # deleted since, or half written by hand
                 continue
-            with self._lock:
-                known = self._versions.setdefault((name, version), _Version())
+            with self._shelf.lock:
+                known = self._shelf.versions.setdefault((name, version), Version())
                 if known.model and known.model.files == files:
-                    return self._use(known.model, is_seen=True)
+                    return self._shelf.use(known.model, is_seen=True)
                 found = self._problem_of(known, files)
                 if found is None:
-                    if ready := self._newest_ready(name):
+                    if ready := self._shelf.newest_ready(name):
                         self._load_for(None, name, version, _ignore)
-                        return self._use(ready)
+                        return self._shelf.use(ready)
                     # A version that turns out to be broken is passed over the next time.
                     self._load_for(future, name, version, lambda _: self._answer(future, name, 0))
                     return None
                 problem = problem or found
-        with self._lock:
-            ready = self._newest_ready(name)
+        with self._shelf.lock:
+            ready = self._shelf.newest_ready(name)
             # What was there a moment ago may be about to be replaced.
             if ready and (problem or self._clock() - ready.seen_at <= GONE_SECONDS):
-                return self._use(ready)
+                return self._shelf.use(ready)
         if problem is None:
-            for key in [key for key in self._versions if key[0] == name]:
-                self._retire(*key)
+            for key in [key for key in self._shelf.versions if key[0] == name]:
+                self._shelf.retire(*key)
             raise unknown_model(name, 0)
         raise _again(problem.error)
 
-    def _newest_ready(self, name: str) -> LoadedModel | None:
-        ready = [each.model for key, each in self._versions.items() if key[0] == name and each.model]
-        return max(ready, key=lambda model: model.description.version, default=None)
-
-    def _problem_of(self, known: _Version, files: Files) -> _Problem | None:
+    def _problem_of(self, known: Version, files: Files) -> Problem | None:
         """Why these very files cannot be loaded; None where it is worth trying."""
         problem = known.problem
         is_known = problem is not None and problem.files == files and self._clock() < problem.retry_at
         return problem if is_known else None
-
-    def _use(self, model: LoadedModel, *, is_seen: bool = False) -> LoadedModel:
-        """One more user; `is_seen`: the files that it was loaded from stand in the store at this moment."""
-        model.users += 1
-        if is_seen:
-            model.seen_at = self._clock()
-        model.used = next(self._uses)
-        return model
-
-    def _retire(self, name: str, version: int) -> None:
-        """The version's files are gone."""
-        with self._lock:
-            if known := self._versions.get((name, version)):
-                known.problem = None
-                if known.model:
-                    self._drop(known)
 
     # --- loading ------------------------------------------------------------------------------------------------------
 
@@ -317,7 +252,7 @@ class Models:
         on_failure: Callable[[ThanoSQLError], None],
     ) -> None:
         """Loads a version, or joins whoever does; the future gets it, or `on_failure` what went wrong."""
-        known = self._versions[name, version]
+        known = self._shelf.versions[name, version]
         is_first = known.loading is None
         waiting = known.loading = [] if known.loading is None else known.loading
 
@@ -325,15 +260,15 @@ class Models:
             if isinstance(outcome, ThanoSQLError):
                 on_failure(_again(outcome))
             elif future is not None:
-                with self._lock:
-                    self._use(outcome)
+                with self._shelf.lock:
+                    self._shelf.use(outcome)
                 self._deliver(future, outcome)
 
         waiting.append(tell)
         if is_first:
-            self._start_thread(f"load-{name}-{version}", lambda: self._load(name, version, known))
+            self._shelf.start_thread(f"load-{name}-{version}", lambda: self._load(name, version, known))
 
-    def _load(self, name: str, version: int, known: _Version) -> None:
+    def _load(self, name: str, version: int, known: Version) -> None:
         """Loads a version, again where its files change meanwhile, and tells who waits for it."""
         outcome: LoadedModel | ThanoSQLError
         files: Files = ()
@@ -351,24 +286,24 @@ class Models:
                     f"version {version} of model {name!r} cannot be loaded: {type(error).__name__}",
                     hint=f"The log of inference_service says more; it is tried again in {RETRY_SECONDS:g} s.",
                 )
-            if self._closed or self._is_unchanged(name, version, files):
+            if self._shelf.is_closed or self._is_unchanged(name, version, files):
                 break
             if isinstance(outcome, LoadedModel):
                 outcome.free()
-        with self._lock:
-            if self._closed and isinstance(outcome, LoadedModel):
-                self._free(outcome)
+        with self._shelf.lock:
+            if self._shelf.is_closed and isinstance(outcome, LoadedModel):
+                self._shelf.free(outcome)
                 outcome = _stopping()
             waiting, known.loading = known.loading or [], None
             if isinstance(outcome, LoadedModel):
                 # In use until all that wait are told, so that it is not freed before.
                 outcome.users += 1
-                self._put(name, version, known, outcome)
+                self._shelf.put(name, version, known, outcome)
             elif files and not isinstance(outcome, Unavailable | UnknownModel):
                 log.warning("version %d of model %s cannot be served: %s", version, name, outcome.message)
-                known.problem = _Problem(files, outcome, retry_at)
+                known.problem = Problem(files, outcome, retry_at)
                 if known.model is None:
-                    self._on_change(name, version, ServingState.BROKEN)
+                    self._shelf.on_change(name, version, ServingState.BROKEN)
         for tell in waiting:
             tell(outcome)
         if isinstance(outcome, LoadedModel):
@@ -381,14 +316,6 @@ class Models:
         except UnknownModel:
             return True
 
-    def _put(self, name: str, version: int, known: _Version, model: LoadedModel) -> None:
-        """New requests go to the model from now on; an older one of the version is freed after its last user."""
-        stale, known.model, known.problem = known.model, model, None
-        model.used, model.seen_at = next(self._uses), self._clock()
-        if stale and not stale.users:
-            self._free(stale)
-        self._on_change(name, version, ServingState.READY)
-
     def _open(self, name: str, version: int, files: Files, figures: ModelFigures) -> LoadedModel:
         begin = self._clock()
         folder = version_folder(self._store, name, version)
@@ -398,9 +325,9 @@ class Models:
         except NotFound as error:
             raise unknown_model(name, version) from error
         needed = self._loader.estimate_bytes(folder)
-        with self._lock:
-            self._make_room(needed)
-            is_alone = not any(each.model and each.model.users for each in self._versions.values())
+        with self._shelf.lock:
+            self._shelf.make_room(needed)
+            is_alone = not any(each.model and each.model.users for each in self._shelf.versions.values())
         ready = self._loader.load(folder, description, is_alone=is_alone)
         plan = ready.plan
         batcher = Batcher(
@@ -425,55 +352,8 @@ class Models:
             description, batcher, figures, plan, ready.engine, ready.calibration, ready.memory_bytes, files
         )
 
-    # --- memory -------------------------------------------------------------------------------------------------------
-
-    def _make_room(self, needed: int = 0) -> None:
-        """Frees what was used longest ago and is not in use, until there is room for so many bytes more.
-
-        The last used one stays, if nothing more is needed: a model larger than the bound is served all the same.
-        """
-        with self._lock:
-            loaded = sorted((m for m in map(_model, self._versions.values()) if m), key=lambda model: model.used)
-            taken = needed + sum(model.memory_bytes for model in loaded)
-            for model in loaded if needed else loaded[:-1]:
-                if taken > self._bound and not model.users:
-                    taken -= model.memory_bytes
-                    self._drop(self._versions[model.key])
-
-    def _drop(self, known: _Version) -> None:
-        """The version is not in memory any more, or only until its last user has gone."""
-        model, known.model = known.model, None
-        if model is not None:
-            self._on_change(*model.key, ServingState.IDLE)
-            if not model.users:
-                self._free(model)
-
-    def _free(self, model: LoadedModel) -> None:
-        """In a thread, because batches may be running that nobody waits for."""
-        model.batcher.close()
-        self._start_thread(f"free-{model.description.name}", model.free)
-
-    # --- threads ------------------------------------------------------------------------------------------------------
-
-    def _start_thread(self, name: str, work: Callable[[], None]) -> None:
-        def run() -> None:
-            try:
-                work()
-            finally:
-                with self._lock:
-                    self._threads.discard(thread)
-
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        with self._lock:
-            self._threads.add(thread)
-        thread.start()
-
-    def _any_thread(self) -> threading.Thread | None:
-        with self._lock:
-            return next(iter(self._threads), None)
-
     def _check_open(self) -> None:
-        if self._closed:
+        if self._shelf.is_closed:
             raise _stopping()
 
     def _give_back(self, entered: Future[LoadedModel]) -> None:
@@ -484,10 +364,6 @@ class Models:
         self._give_back(entered)
         if error := entered.exception():
             log.error("model %s cannot be loaded: %s", name, error)
-
-
-def _model(known: _Version) -> LoadedModel | None:
-    return known.model
 
 
 def _again(error: ThanoSQLError) -> ThanoSQLError:
