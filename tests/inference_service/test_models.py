@@ -355,3 +355,15 @@ def test_a_model_that_is_made_anew_over_and_over_under_load_answers_everyone(own
             caller.join()
     assert failures == []
     models.close()
+
+
+def test_closing_frees_a_model_that_was_replaced_while_it_was_used(own_store: Path) -> None:
+    models = Models(InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0))
+    replaced = models.enter("tiny", 1)
+    with new_version(own_store, "tiny", 1) as folder:
+        shutil.copytree(own_store / "grouped" / "1", folder, dirs_exist_ok=True)
+    assert models.enter("tiny", 1) is not replaced
+    models.close()
+    with pytest.raises(Unavailable):
+        replaced.batcher.submit("a", SAMPLES)
+    models.leave(replaced)
