@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inference_service.decode import FrameScores
 from inference_service.engine import Samples, Termination
 from inference_service.graph import damaged, outputs, pad, require_contract, split
@@ -18,6 +20,8 @@ from thanosql.modelstore import ModelDescription
 INSTALL = "pip install 'thanosql-speech[openvino]'"
 
 _TYPES = {"fp32": "f32", "bf16": "bf16"}
+
+_first_use = threading.Lock()
 
 
 class OpenVinoEngine:
@@ -50,6 +54,11 @@ class OpenVinoEngine:
             # Processes that pin their threads pin them to the same cores; measured, it gains nothing.
             "ENABLE_CPU_PINNING": False,
         }
+        with _first_use:
+            # OpenVINO fills its tables of numpy's types when they are first used. Two threads that do so at once wait
+            # for each other for ever, and hold the interpreter meanwhile (2026.4: 15 of 15 tries).
+            openvino.Tensor(np.zeros(1, np.float32))
+            openvino.Type.f32.to_dtype()
         try:
             self._model: Any = openvino.Core().compile_model(str(file), "CPU", settings)
         except RuntimeError as error:

@@ -69,6 +69,9 @@ def _open_openvino(graph: Path, precision: str, workers: int, threads: int) -> C
     import numpy as np
     import openvino
 
+    # Two threads that use OpenVINO's tables of numpy's types first would wait for each other for ever.
+    openvino.Tensor(np.zeros(1, np.float32))
+    openvino.Type.f32.to_dtype()
     core = openvino.Core()
     model = core.read_model(graph)
     hints = {

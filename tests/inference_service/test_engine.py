@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,6 +60,37 @@ def clips(checkout: Path) -> list[Samples]:
     folder = checkout / "tutorial_data" / "librispeech_data"
     spoken = [read_audio(folder / f"{number:03d}.flac") for number in (0, 7, 3)]
     return [*spoken, spoken[0][:400], np.concatenate(spoken[:2])]
+
+
+FIRST_RUNS = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from inference_service.engine import EngineChoice, open_engine
+from thanosql.modelstore import read_description
+folder = Path(sys.argv[1])
+engine = open_engine(folder, read_description(folder), EngineChoice(engine=sys.argv[2], workers=4))
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(4)
+threads = [
+    threading.Thread(target=lambda: (together.wait(), engine.run([np.zeros(4_000, np.float32)]))) for _ in range(4)
+]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_first_runs_of_a_process_may_come_from_several_threads_at_once(
+    engine: str, store: Path, checkout: Path
+) -> None:
+    command = [sys.executable, "-c", FIRST_RUNS, str(store / "tiny" / "1"), engine]
+    # OpenVINO's threads waited for each other for ever; however slow the machine is, this is long enough.
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=200)
+    assert done.stdout == "done\n", done.stderr
 
 
 @pytest.mark.parametrize("engine", ENGINES)
