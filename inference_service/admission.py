@@ -58,10 +58,11 @@ class Admission:
     def has_room(self, seconds: float) -> bool:
         """Whether one more single request may be let in.
 
-        It always may where no other one is held, however long it is.
+        Where there is any room, it is there for long requests as for short ones, or only the short ones would get in
+        when many come. One that is longer than the whole share is let in where no other one is.
         """
         share = self._capacity / (len(self._held) + (self not in self._held))
-        return not self.let_in_seconds or self.let_in_seconds + seconds <= share
+        return not self.let_in_seconds or (self.let_in_seconds < share and seconds <= share)
 
     @property
     def let_in_seconds(self) -> float:
