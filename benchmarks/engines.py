@@ -5,10 +5,10 @@
     python benchmarks/engines.py --layouts 2x1 1x2                 # two workers of one thread, one worker of two
     python benchmarks/engines.py --checkpoint FOLDER --rows 200    # a trained model, for the word error rates
 
-Each contender is a process of its own that computes single clips through `inference_service.engine`; in each round all
-of them transcribe all recordings, one after the other, so a noisy machine is noisy for all: compare the ratios, and the
-seconds of CPU time, which other processes disturb least. `openvino:int8` is OpenVINO on the graph that was quantised
-for ONNX Runtime; the service does not offer it.
+Each contender is a process of its own that computes single clips through `inference_service.engines.engine`; in each
+round all of them transcribe all recordings, one after the other, so a noisy machine is noisy for all: compare the
+ratios, and the seconds of CPU time, which other processes disturb least. `openvino:int8` is OpenVINO on the graph
+that was quantised for ONNX Runtime; the service does not offer it.
 
 The weights are random by default, which is as fast as trained ones; what they hear means nothing then.
 """
@@ -110,9 +110,9 @@ def contend(contender: Contender, folder: Path, recordings: Sequence[Recording],
 
 
 def open_contender(contender: Contender, folder: Path) -> Any:
-    from inference_service.engine import EngineChoice, open_engine
-    from inference_service.openvino_engine import OpenVinoEngine
-    from inference_service.quantisation import choose_places, quantised_graph
+    from inference_service.engines.engine import EngineChoice, open_engine
+    from inference_service.engines.openvino_engine import OpenVinoEngine
+    from inference_service.engines.quantisation import choose_places, quantised_graph
     from thanosql.modelstore import GRAPH, read_description
 
     description = read_description(folder)
@@ -133,7 +133,7 @@ def make_model(checkpoint: Path | None, store: Path) -> None:
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
-    from inference_service.quantisation import choose_places, quantised_graph
+    from inference_service.engines.quantisation import choose_places, quantised_graph
     from thanosql.modelstore import GRAPH, version_folder
     from trainer_service.checkpoints import Checkpoint
     from trainer_service.export import new_description, write_version

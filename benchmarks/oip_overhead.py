@@ -50,7 +50,7 @@ class IdentityEngine:
     """Gives the samples back as log-probabilities, and says that every frame is silent."""
 
     def run(self, rows: Sequence[np.ndarray], **_: Any) -> list[Any]:
-        from inference_service.decode import FrameScores
+        from inference_service.speech.decode import FrameScores
 
         frames = [len(row) // VOCABULARY for row in rows]
         return [
@@ -64,7 +64,7 @@ class IdentityEngine:
 
 def start_identity_server(state: Path, port: int = 0, **settings: Any) -> RunningServer:
     """inference_service as it is, but for the engine, with the model "identity" in the store of `state`."""
-    from inference_service import engine
+    from inference_service.engines import engine
 
     engine.open_engine = lambda *_, **__: IdentityEngine()  # type: ignore[assignment]
 

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from functools import partial
 
 from inference_service.config import InferenceConfig
-from inference_service.metrics import Observation
-from inference_service.model_health import ModelHealth
-from inference_service.models import Models
+from inference_service.models.health import ModelHealth
+from inference_service.models.models import Models
+from inference_service.monitoring.metrics import Observation
 from inference_service.oip_servicer import OpenInferenceServicer
 from inference_service.servicer import InferenceServicer
-from inference_service.transcription import Transcribers
+from inference_service.speech.transcription import Transcribers
 from thanosql.oip import grpc_service_pb2
 from thanosql.oip.grpc_service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from thanosql.rpc.descriptors import Descriptors
@@ -57,7 +57,7 @@ def start(config: InferenceConfig) -> RunningServer:
 
 def _serve_metrics(config: InferenceConfig, port: int, models: Models) -> Callable[[], None]:
     """Answers Prometheus; gives what ends that."""
-    from inference_service.exposition import MetricsServer
+    from inference_service.monitoring.exposition import MetricsServer
 
     def observe() -> Iterator[Observation]:
         for each in models.statistics():

@@ -25,7 +25,9 @@ class InferenceConfig(ServiceConfig):
     workers: int = setting(0, "batches computed at once; 0: by the device")
     threads: int = setting(0, "CPU threads of each batch; 0: the cores, shared among the workers")
     decode_threads: int = setting(2, "recordings decoded at once")
-    queue_seconds: float = setting(300.0, "seconds of bulk audio that wait for a model before senders are held back")
+    queue_seconds: float = setting(
+        0.0, "seconds of bulk audio that wait for a model before senders are held back; 0: 300, or 20 batches if more"
+    )
     interactive_queue_seconds: float = setting(60.0, "the same for the interactive class")
     bulk_share: float = setting(0.2, "what bulk gets of the computing, at the least, while interactive calls wait")
     delay: float = setting(0.0, "milliseconds that a batch waits for company, from its oldest clip's arrival")

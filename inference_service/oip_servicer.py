@@ -12,10 +12,11 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from inference_service.config import InferenceConfig
-from inference_service.figures import Outcome, RequestReport
-from inference_service.held_models import Held, HeldModels
-from inference_service.models import LoadedModel, Models
-from inference_service.oip_messages import (
+from inference_service.models.held_models import Held, HeldModels
+from inference_service.models.models import LoadedModel, Models
+from inference_service.models.versions import say_what_exists
+from inference_service.monitoring.figures import Outcome, RequestReport
+from inference_service.open_inference.messages import (
     MOST_TENSOR_BYTES,
     read_input,
     read_outputs,
@@ -25,10 +26,17 @@ from inference_service.oip_messages import (
     write_metadata,
     write_statistics,
 )
-from inference_service.parameters import Schedule, read_schedule, read_version
-from inference_service.tensors import LOG_PROBS, WAVEFORM, WORDS, Tensor, list_outputs, read_audio_file, read_waveform
-from inference_service.transcription import Transcribed, Transcriber, Transcribers
-from inference_service.versions import say_what_exists
+from inference_service.open_inference.parameters import Schedule, read_schedule, read_version
+from inference_service.open_inference.tensors import (
+    LOG_PROBS,
+    WAVEFORM,
+    WORDS,
+    Tensor,
+    list_outputs,
+    read_audio_file,
+    read_waveform,
+)
+from inference_service.speech.transcription import Transcribed, Transcriber, Transcribers
 from thanosql.errors import DataError, InvalidRequest, TimedOut, UnknownModel
 from thanosql.oip import grpc_service_pb2 as oip
 from thanosql.oip.grpc_service_pb2_grpc import GRPCInferenceServiceServicer

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from typing import Any
 
-from inference_service.clips import ClipStream
 from inference_service.config import InferenceConfig
-from inference_service.models import Models
-from inference_service.repository import export_model
-from inference_service.transcription import Transcribers
+from inference_service.models.models import Models
+from inference_service.speech.clips import ClipStream
+from inference_service.speech.transcription import Transcribers
+from inference_service.triton.repository import export_model
 from thanosql.convert import from_message, to_message
 from thanosql.errors import DataError, InvalidOption
 from thanosql.modelstore import version_folder

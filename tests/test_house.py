@@ -39,7 +39,7 @@ def test_the_sdk_and_the_magic_load_nothing_heavy(module: str) -> None:
 def test_the_inference_service_starts_without_torch() -> None:
     program = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None; "
-        "import inference_service.__main__, inference_service.engine, inference_service.models; "
+        "import inference_service.__main__, inference_service.engines.engine, inference_service.models.models; "
         "import onnxruntime"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference_service.batching import Sharing
+from inference_service.scheduling.batching import Sharing
 from serving_parts import calls
 from serving_parts.bulk import bulk_load, describe_plan, get_statistics, load
 from serving_parts.calls import INTERACTIVE, Load, run_apart

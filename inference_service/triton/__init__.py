@@ -1,1 +1,1 @@
-"""What an exported repository runs inside NVIDIA's Triton Inference Server; inference_service itself never loads it."""
+"""Models for NVIDIA's Triton Inference Server: a repository is written here, and `model` and `serving` run there."""

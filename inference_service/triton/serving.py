@@ -18,10 +18,10 @@ import numpy as np
 import triton_python_backend_utils as backend
 from numpy.typing import NDArray
 
-from inference_service.audio import Piece, Span, cut_pieces
-from inference_service.decode import FrameScores, blank_frames, join_frames, read_frames
-from inference_service.onnx_engine import OnnxEngine
-from inference_service.tensors import AUDIO, CONFIDENCE, LOG_PROBS, TRANSCRIPT, WAVEFORM, WORDS
+from inference_service.engines.onnx_engine import OnnxEngine
+from inference_service.open_inference.tensors import AUDIO, CONFIDENCE, LOG_PROBS, TRANSCRIPT, WAVEFORM, WORDS
+from inference_service.speech.audio import Piece, Span, cut_pieces
+from inference_service.speech.decode import FrameScores, blank_frames, join_frames, read_frames
 from thanosql.audio import check_samples, is_silent, read_blocks
 from thanosql.errors import AudioError, Cancelled, InvalidRequest, ThanoSQLError
 from thanosql.modelstore import GRAPH, read_description

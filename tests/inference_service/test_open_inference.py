@@ -22,9 +22,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from inference_service.config import InferenceConfig
-from inference_service.models import Models
+from inference_service.models.models import Models
 from inference_service.oip_servicer import OpenInferenceServicer
-from inference_service.transcription import Transcribers
+from inference_service.speech.transcription import Transcribers
 from thanosql.audio import read_audio
 from thanosql.clients import InferenceClient
 from thanosql.errors import AudioError, DataError, InvalidRequest, ThanoSQLError, UnknownModel

@@ -44,7 +44,14 @@ TERMINATE_WITHIN = 1.0
 """Seconds that calls have after the grace to end as unavailable, with a message, before gRPC cuts them off."""
 
 # Two servers must never share a port in silence.
-_SERVER_OPTIONS = (*OPTIONS, ("grpc.so_reuseport", 0), ("grpc.keepalive_permit_without_calls", 1))
+_SERVER_OPTIONS = (
+    *OPTIONS,
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Our clients ask every 40 s whether a quiet stream is still there; gRPC takes more than one question in five
+    # minutes for an attack, and ends the connection.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+)
 
 
 class RunningServer(Protocol):

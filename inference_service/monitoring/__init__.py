@@ -1,0 +1,1 @@
+"""What was done, counted once, and who is told."""

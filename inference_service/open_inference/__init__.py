@@ -1,0 +1,1 @@
+"""The messages, tensors and parameters of the Open Inference Protocol."""

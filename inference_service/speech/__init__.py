@@ -1,0 +1,1 @@
+"""From recordings to transcripts: cut into pieces, computed, joined, read."""
