@@ -50,7 +50,7 @@ _SERVER_OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 1),
     # Our clients ask every 40 s whether a quiet stream is still there; gRPC takes more than one question in five
     # minutes for an attack, and ends the connection.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
 )
 
 
