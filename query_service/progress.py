@@ -23,7 +23,8 @@ class RateEstimator:
 
     def add(self, now: float, done: float) -> None:
         """At the time `now`, `done` units are done in all."""
-        if self._points and now <= self._points[-1][0]:
+        # No two points at what may be the same moment: a rate over it would be without bound.
+        if self._points and now - self._points[-1][0] < 1e-6:
             self._points[-1] = (self._points[-1][0], done)
             return
         # A point every hundredth of the window is enough.

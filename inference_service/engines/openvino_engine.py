@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ INSTALL = "pip install 'thanosql-speech[openvino]'"
 _TYPES = {"fp32": "f32", "bf16": "bf16"}
 
 _first_use = threading.Lock()
+_loaded: list[Any] = []
+"""OpenVINO's core, once it is there."""
 
 
 class OpenVinoEngine:
@@ -41,8 +44,6 @@ class OpenVinoEngine:
     def __init__(
         self, file: Path, description: ModelDescription, *, precision: str, workers: int, threads: int
     ) -> None:
-        import openvino
-
         settings = {
             # Left to itself OpenVINO computes in bf16 wherever the CPU can.
             "INFERENCE_PRECISION_HINT": _TYPES[precision],
@@ -54,13 +55,8 @@ class OpenVinoEngine:
             # Processes that pin their threads pin them to the same cores; measured, it gains nothing.
             "ENABLE_CPU_PINNING": False,
         }
-        with _first_use:
-            # OpenVINO fills its tables of numpy's types when they are first used. Two threads that do so at once wait
-            # for each other for ever, and hold the interpreter meanwhile (2026.4: 15 of 15 tries).
-            openvino.Tensor(np.zeros(1, np.float32))
-            openvino.Type.f32.to_dtype()
         try:
-            self._model: Any = openvino.Core().compile_model(str(file), "CPU", settings)
+            self._model: Any = _load_core().compile_model(str(file), "CPU", settings)
         except RuntimeError as error:
             raise damaged(file, description, "OpenVINO", error) from error
         require_contract(
@@ -118,6 +114,29 @@ def precisions() -> tuple[str, ...]:
     """What OpenVINO computes in on this CPU, the fastest first; nothing where it is not installed."""
     if importlib.util.find_spec("openvino") is None:
         return ()
+    return ("bf16", "fp32") if "BF16" in _load_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("fp32",)
+
+
+def _load_core() -> Any:
+    """OpenVINO itself, loaded once for the life of the process, in a thread that ends then.
+
+    The plugin for CPUs gives the thread that loads it another stack for signals, and takes the memory back when it is
+    unloaded, from whichever thread: on the main thread the next Ctrl-C would end the process (2026.4).
+    """
+    with _first_use:
+        if not _loaded:
+            with ThreadPoolExecutor(1) as thread:
+                _loaded.append(thread.submit(_open_core).result())
+        return _loaded[0]
+
+
+def _open_core() -> Any:
     import openvino
 
-    return ("bf16", "fp32") if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("fp32",)
+    # OpenVINO fills its tables of numpy's types when they are first used. Two threads that do so at once wait for each
+    # other for ever, and hold the interpreter meanwhile (2026.4: 15 of 15 tries).
+    openvino.Tensor(np.zeros(1, np.float32))
+    openvino.Type.f32.to_dtype()
+    core = openvino.Core()
+    core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return core

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -275,3 +276,30 @@ def test_an_unknown_device_is_refused() -> None:
 
 def test_there_is_a_core() -> None:
     assert count_cores() >= 1
+
+
+def test_a_signal_can_be_handled_after_openvino_was_loaded_and_let_go(store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    code = textwrap.dedent(f"""
+        import gc, os, signal, threading
+        from pathlib import Path
+        import numpy as np
+        from inference_service.engines.engine import EngineChoice, open_engine
+        from thanosql.modelstore import read_description
+
+        folder = Path({str(store / "tiny" / "1")!r})
+        engine = open_engine(folder, read_description(folder), EngineChoice(engine="openvino"))
+        engine.run([np.zeros(16_000, np.float32)])
+        engine.close()
+        del engine
+        gc.collect()
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            threading.Event().wait(30)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """)
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
