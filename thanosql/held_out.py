@@ -24,7 +24,7 @@ SAMPLE = "sample"
 REFERENCES = "references.json"
 MOST_CLIPS = 40
 MOST_SECONDS = 120.0
-"""Of all clips together: some 4 MB, and a quarter of a minute of computing with a base-size model on two cores."""
+"""Of all clips together: at 16 kHz no more than 4 MB, and few enough to be listened to in some tens of seconds."""
 LONGEST_SECONDS = 30.0
 """Of one clip: what a model takes without being cut."""
 
