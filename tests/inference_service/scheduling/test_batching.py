@@ -135,7 +135,8 @@ def test_a_larger_budget_never_makes_a_smaller_batch(waiting: list[Request], bud
     plain = [Request(each.number, each.seconds, BULK) for each in waiting]
     small = choose(plain[0], plain, Limits(budget, rows=64))
     large = choose(plain[0], plain, Limits(budget * 2, rows=64))
-    assert set(numbers(small)) <= set(numbers(large))
+    # Not always the same rows and more: a longer one, which is nearer, may take the place of a shorter one.
+    assert len(numbers(small)) <= len(numbers(large))
 
 
 @given(requests(min_size=1), limits)
