@@ -14,7 +14,7 @@ from contextvars import copy_context
 from query_service.cancellation import Cancellation
 from query_service.config import QueryConfig
 from query_service.event_log import EventLog, Payload, Reader
-from thanosql.errors import InternalError, NameTaken, NotFound, Overloaded, ThanoSQLError, Unavailable
+from thanosql.errors import InternalError, NameTaken, NotFound, Overloaded, ThanoSQLError, stopping
 from thanosql.rpc.logs import current_request_id, set_request_id
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class QueryRegistry:
         with self._lock:
             self._stopping = True
             queries = [query for query in self._queries.values() if query.ended_at is None]
-        error = Unavailable("query_service is stopping", hint="Run the statement again when it is back.")
+        error = stopping("query")
         for query in queries:
             query.cancellation.cancel(error, stops_jobs=False)
         deadline = self._clock() + seconds
@@ -155,7 +155,7 @@ class QueryRegistry:
 
     def _check_capacity(self) -> None:
         if self._stopping:
-            raise Unavailable("query_service is stopping", hint="Run the statement again when it is back.")
+            raise stopping("query")
         running = sum(query.ended_at is None for query in self._queries.values())
         if running >= self._config.most_queries:
             raise Overloaded(

@@ -187,3 +187,8 @@ class Cancelled(ThanoSQLError):
 
 class InternalError(ThanoSQLError):
     """A fault of ours; `request_id` finds it in the service's log."""
+
+
+def stopping(service: str, more: str = "") -> Unavailable:
+    """What callers of a service get that is about to end: `stopping("query")`; `more` goes on with the sentence."""
+    return Unavailable(f"{service}_service is stopping{more}", hint="Run the statement again when it is back.")

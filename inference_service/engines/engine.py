@@ -155,7 +155,7 @@ def candidates(device: str, engine: str = "auto", precision: str = "fp32") -> tu
     """
     for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if value not in ("auto", *known):
-            raise InvalidOption(f"{name} {value!r} is unknown", hint=f"Choose auto, {' or '.join(known)}.")
+            raise InvalidOption(f"{name} {value!r} is unknown", hint=f"Choose one of auto, {', '.join(known)}.")
     here = _available(device)
     chosen = tuple(pair for pair in here if engine in ("auto", pair[0]) and precision in ("auto", pair[1]))
     if chosen:

@@ -22,7 +22,7 @@ from inference_service.monitoring.figures import Figures, ModelFigures, Waiting
 from inference_service.planning.plan import make_limits
 from inference_service.scheduling.batcher import Batcher, BatchTracer
 from inference_service.scheduling.batching import Sharing
-from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, UnknownModel
+from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, UnknownModel, stopping
 from thanosql.modelstore import read_description, version_folder
 from thanosql.types import ModelStatistics, Priority, ServingState
 
@@ -293,7 +293,7 @@ class Models:
         with self._shelf.lock:
             if self._shelf.is_closed and isinstance(outcome, LoadedModel):
                 self._shelf.free(outcome)
-                outcome = _stopping()
+                outcome = stopping("inference")
             waiting, known.loading = known.loading or [], None
             if isinstance(outcome, LoadedModel):
                 # In use until all that wait are told, so that it is not freed before.
@@ -354,7 +354,7 @@ class Models:
 
     def _check_open(self) -> None:
         if self._shelf.is_closed:
-            raise _stopping()
+            raise stopping("inference")
 
     def _give_back(self, entered: Future[LoadedModel]) -> None:
         if not entered.cancelled() and entered.exception() is None:
@@ -378,7 +378,3 @@ def _fail(future: Future[LoadedModel], error: ThanoSQLError) -> None:
 
 def _ignore(error: ThanoSQLError) -> None:
     """It is kept, logged, and shown by the statistics."""
-
-
-def _stopping() -> Unavailable:
-    return Unavailable("inference_service is stopping", hint="Run the statement again when it is back.")

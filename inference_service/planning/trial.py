@@ -11,7 +11,7 @@ import numpy as np
 
 from inference_service.engines.engine import Engine, Samples
 from inference_service.planning.exploration import Shape
-from thanosql.errors import Unavailable
+from thanosql.errors import stopping
 
 QUIET_SHARE = 0.5
 """Of a core: a worker that computes without a pause and gets less is not alone on the machine."""
@@ -73,7 +73,7 @@ class Trial:
             Unavailable: the service is stopping.
         """
         if self._is_stopping():
-            raise Unavailable("inference_service is stopping", hint="Run the statement again when it is back.")
+            raise stopping("inference")
         engine = self.engine(shape.workers, shape.threads)
         rows = make_noise(shape.rows, int(shape.seconds * self._sample_rate), self._sample_rate)
         begin, cpu_begin = self._clock(), self._cpu_clock()

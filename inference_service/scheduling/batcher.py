@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future
 from functools import partial
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from inference_service.engines.engine import Engine, Termination
+from inference_service.engines.engine import Engine
 from inference_service.monitoring.figures import BatchReport, ModelFigures, RowReport, Waiting
 from inference_service.scheduling.batching import Closed, Limits, Request, Running, Sharing
 from inference_service.scheduling.queue import Queue
 from inference_service.scheduling.rate import AudioRate, Forecast, forecast
+from inference_service.scheduling.rows import Row, RunningBatch, Samples
 from inference_service.speech.decode import FrameScores
-from thanosql.errors import TimedOut, Unavailable
+from thanosql.errors import TimedOut, stopping
 from thanosql.types import Priority
-
-log = logging.getLogger(__name__)
-
-Samples = NDArray[np.float32]
 
 
 class BatchTracer(Protocol):
@@ -39,35 +31,6 @@ class BatchTracer(Protocol):
         self, origins: Sequence[object], compute_seconds: float, attributes: dict[str, str | int | float]
     ) -> None:
         """A batch has been computed just now, for those origins."""
-
-
-@dataclass(slots=True, eq=False)
-class _Row:
-    """A request with its samples, and who waits for the answer."""
-
-    request: Request
-    samples: Samples
-    log_probs: bool
-    origin: object
-    """Of `BatchTracer`."""
-    future: Future[FrameScores] = field(default_factory=Future)
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """Rows that are being computed."""
-
-    rows: list[_Row]
-    closed: Closed
-    termination: Termination = field(default_factory=Termination)
-
-    @property
-    def padded_seconds(self) -> float:
-        return len(self.rows) * max(row.request.seconds for row in self.rows)
-
-    @property
-    def audio_seconds(self) -> float:
-        return sum(row.request.seconds for row in self.rows)
 
 
 class Batcher:
@@ -103,8 +66,8 @@ class Batcher:
         self._engine, self._sample_rate, self._limits, self._clock = engine, sample_rate, limits, clock
         self._figures, self._name, self._tracer = figures, name, tracer
         self._queue = Queue(limits, sharing or Sharing())
-        self._waiting: dict[int, _Row] = {}
-        self._running: dict[int, _Batch] = {}
+        self._waiting: dict[int, Row] = {}
+        self._running: dict[int, RunningBatch] = {}
         """By the thread that computes it."""
         self._rate = AudioRate(audio_rate, workers)
         self._closed = False
@@ -148,7 +111,7 @@ class Batcher:
         origin = self._tracer.origin() if self._tracer else None
         with self._changed:
             if self._closed:
-                raise _stopping()
+                raise stopping("inference")
             request = self._queue.put(
                 len(samples) / self._sample_rate,
                 now=self._clock(),
@@ -157,7 +120,7 @@ class Batcher:
                 deadline=deadline,
                 max_rows=max_rows,
             )
-            row = self._waiting[request.number] = _Row(request, samples, log_probs, origin)
+            row = self._waiting[request.number] = Row(request, samples, log_probs, origin)
             if deadline < math.inf and deadline <= self._queue.next_deadline:
                 self._watch()
             self._changed.notify()
@@ -217,7 +180,7 @@ class Batcher:
             self._changed.notify_all()
             self._deadline_set.notify_all()
         for row in waiting:
-            _fail(row, _stopping())
+            row.fail(stopping("inference"))
 
     def join(self) -> None:
         """Returns when the running batches of a closed batcher have ended."""
@@ -237,7 +200,7 @@ class Batcher:
                 if len(self._queue):
                     self._changed.notify_all()
 
-    def _take(self) -> _Batch | None:
+    def _take(self) -> RunningBatch | None:
         """Waits for the next batch; None when the batcher closes."""
         while True:
             with self._changed:
@@ -256,15 +219,15 @@ class Batcher:
                         return batch
                     self._changed.wait(None if chosen == math.inf else chosen - now)
             for row in late:
-                _fail(row, _late())
+                row.fail(_late())
 
-    def _begin(self, rows: list[_Row], closed: Closed) -> _Batch:
-        batch = _Batch(rows, closed)
+    def _begin(self, rows: list[Row], closed: Closed) -> RunningBatch:
+        batch = RunningBatch(rows, closed)
         with self._changed:
             self._running[threading.get_ident()] = batch
             for row in rows:
                 if row.future.cancelled():
-                    self._stop_if_dead(batch)
+                    batch.stop_if_dead()
         return batch
 
     def _describe_running(self) -> Running:
@@ -277,7 +240,7 @@ class Batcher:
             padded_seconds=sum(batch.padded_seconds for batch in batches),
         )
 
-    def _compute(self, batch: _Batch) -> None:
+    def _compute(self, batch: RunningBatch) -> None:
         begin = self._clock()
         try:
             results = self._engine.run(
@@ -292,18 +255,18 @@ class Batcher:
             return
         self._record(batch, begin, self._clock() - begin)
         for row, result in answers:
-            _answer(row, result)
+            row.answer(result)
 
-    def _answer_failed(self, batch: _Batch, error: Exception) -> None:
+    def _answer_failed(self, batch: RunningBatch, error: Exception) -> None:
         """One row may be to blame, or all of them together be too large: each gets its own chance, if still wanted."""
         if len(batch.rows) == 1:
-            _fail(batch.rows[0], error)
+            batch.rows[0].fail(error)
             return
         for row in batch.rows:
             if not row.future.done():
                 self._compute(self._begin([row], batch.closed))
 
-    def _record(self, batch: _Batch, begin: float, seconds: float) -> None:
+    def _record(self, batch: RunningBatch, begin: float, seconds: float) -> None:
         with self._changed:
             self._rate.measure(batch.audio_seconds, seconds, is_backlogged=len(self._queue) > 0)
         rows = tuple(
@@ -332,11 +295,7 @@ class Batcher:
             running = list(self._running.values())
         for batch in running:
             if any(row.request is request for row in batch.rows):
-                self._stop_if_dead(batch)
-
-    def _stop_if_dead(self, batch: _Batch) -> None:
-        if all(row.future.cancelled() for row in batch.rows):
-            batch.termination.request()
+                batch.stop_if_dead()
 
     def _watch(self) -> None:
         """Sees to it that a thread notices the deadlines; the workers may all be busy."""
@@ -356,29 +315,11 @@ class Batcher:
                     following = self._queue.next_deadline
                     self._deadline_set.wait(None if following == math.inf else following - now)
             for row in late:
-                _fail(row, _late())
+                row.fail(_late())
 
-    def _expire(self, now: float) -> list[_Row]:
+    def _expire(self, now: float) -> list[Row]:
         return [self._waiting.pop(request.number) for request in self._queue.expire(now)]
-
-
-def _answer(row: _Row, result: FrameScores) -> None:
-    try:
-        row.future.set_result(result if row.log_probs else replace(result, log_probs=None))
-    except InvalidStateError:  # given up in this moment
-        log.debug("an answer came after its caller had gone")
-
-
-def _fail(row: _Row, error: Exception) -> None:
-    try:
-        row.future.set_exception(error)
-    except InvalidStateError:  # given up in this moment
-        log.debug("a failure came after its caller had gone: %s", error)
 
 
 def _late() -> TimedOut:
     return TimedOut("the deadline passed while the audio waited for the model")
-
-
-def _stopping() -> Unavailable:
-    return Unavailable("inference_service is stopping", hint="Run the statement again when it is back.")

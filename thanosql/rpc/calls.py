@@ -73,9 +73,7 @@ def _translate(error: Exception, method: str) -> errors.ThanoSQLError:
 def stopping(service: str, *, was_begun: bool = True) -> errors.Unavailable:
     """What a call gets that outlasts the grace of a server that stops, or comes too late."""
     what = "the call was not done within the grace" if was_begun else "takes no new calls"
-    return errors.Unavailable(
-        f"{service}_service is stopping, and {what}", hint="Run the statement again when it is back."
-    )
+    return errors.stopping(service, f", and {what}")
 
 
 QUIET = frozenset(("OK", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CANCELLED"))
