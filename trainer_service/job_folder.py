@@ -35,6 +35,11 @@ class JobFolder:
         return self.path / "rows.arrow"
 
     @property
+    def state(self) -> Path:
+        """Folder of the training's own state: checkpoints, and what is drawn of them."""
+        return self.path / "state"
+
+    @property
     def log(self) -> Path:
         """What the child process wrote to its standard error."""
         return self.path / "log.txt"
@@ -117,6 +122,10 @@ class JobFolder:
     def drop_rows(self) -> None:
         """Removes the rows, which nobody needs after the end of the job."""
         self.rows.unlink(missing_ok=True)
+
+    def drop_state(self) -> None:
+        """Removes the training's own state, which is large."""
+        shutil.rmtree(self.state, ignore_errors=True)
 
     def _mend(self) -> None:
         """Cuts off a line that a crash left half written."""

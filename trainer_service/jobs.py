@@ -34,6 +34,8 @@ class Task:
     device: str = "auto"
     threads: int = 0
     max_seconds: float = 40.0
+    state: str = ""
+    """Folder in which the training keeps what it goes on from; it outlives the child. Empty: nothing is kept."""
 
     def to_json(self) -> str:
         """For the child's standard input."""

@@ -163,6 +163,7 @@ class Worker:
 
     def _make_task(self, job: Job, folder: JobFolder, version: int) -> Task:
         config = self._config
+        folder.state.mkdir(exist_ok=True)
         return Task(
             job.id,
             job.spec,
@@ -174,6 +175,7 @@ class Worker:
             config.device,
             config.threads,
             config.max_seconds,
+            str(folder.state.resolve()),
         )
 
     def _run_child(self, task: Task, folder: JobFolder) -> Product | None:
@@ -234,6 +236,7 @@ class Worker:
             self._insist(lambda: self._catalog.register_model(model))
             self._insist(lambda: self._catalog.finish_job(job.id, JobState.SUCCEEDED))
         folder.drop_rows()
+        folder.drop_state()
         log.info("job %s succeeded: %s version %d", job.id, result.model, result.version)
 
     def _fail(self, job: Job, folder: JobFolder, error: Exception) -> None:
