@@ -69,7 +69,7 @@ def word_errors(references: Iterable[str], hypotheses: Iterable[str]) -> ErrorCo
         ValueError: the two are of different length.
     """
     pairs = zip(references, hypotheses, strict=True)
-    return _sum(_count(normalise(left).split(), normalise(right).split()) for left, right in pairs)
+    return _sum(count_errors(normalise(left).split(), normalise(right).split()) for left, right in pairs)
 
 
 def character_errors(references: Iterable[str], hypotheses: Iterable[str]) -> ErrorCounts:
@@ -79,16 +79,20 @@ def character_errors(references: Iterable[str], hypotheses: Iterable[str]) -> Er
         ValueError: the two are of different length.
     """
     pairs = zip(references, hypotheses, strict=True)
-    return _sum(_count(normalise(left), normalise(right)) for left, right in pairs)
+    return _sum(count_errors(normalise(left), normalise(right)) for left, right in pairs)
 
 
-def _sum(counts: Iterable[ErrorCounts]) -> ErrorCounts:
-    return sum(counts, ErrorCounts())
+def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
+    """The fewest edits (Levenshtein) that make the hypothesis of the reference; lists of words, or characters.
 
-
-def _count(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
-    """The fewest edits (Levenshtein) that make the hypothesis of the reference."""
+    >>> count_errors("one two three".split(), "won two".split())
+    ErrorCounts(substitutions=1, insertions=0, deletions=1, length=3)
+    """
     from rapidfuzz.distance import Levenshtein
 
     edits = [edit.tag for edit in Levenshtein.editops(reference, hypothesis)]
     return ErrorCounts(edits.count("replace"), edits.count("insert"), edits.count("delete"), len(reference))
+
+
+def _sum(counts: Iterable[ErrorCounts]) -> ErrorCounts:
+    return sum(counts, ErrorCounts())
