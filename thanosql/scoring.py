@@ -15,6 +15,18 @@ from dataclasses import dataclass
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\u02b9\u0060\u00b4\u2032\uff07"), "'")
 
 
+class _Compared(dict[int, int]):
+    """What becomes of each character: itself, or a space; for `str.translate`, found out once per character."""
+
+    def __missing__(self, code: int) -> int:
+        # Marks stay: they are the vowels of Devanagari and the tones of Thai.
+        kept = code == ord("'") or unicodedata.category(chr(code))[0] in "LMN"
+        return self.setdefault(code, code if kept else ord(" "))
+
+
+_COMPARED = _Compared()
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
     """Errors of hypotheses against references, in words or characters; counts of several rows add up."""
@@ -57,9 +69,7 @@ def normalise(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).casefold()
     # Folding may take characters apart again (İ becomes i and a dot).
     folded = unicodedata.normalize("NFKC", folded)
-    # Marks stay: they are the vowels of Devanagari and the tones of Thai.
-    kept = (c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in folded)
-    return re.sub(r" +", " ", "".join(kept)).strip()
+    return re.sub(r" +", " ", folded.translate(_COMPARED)).strip()
 
 
 def word_errors(references: Iterable[str], hypotheses: Iterable[str]) -> ErrorCounts:
