@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -16,10 +16,8 @@ from thanosql.audio import MINIMUM_SECONDS, read_audio
 from thanosql.errors import AudioError, DataError, NotFound, PathRefused
 from thanosql.types import Progress
 from thanosql.workspace import existing_file
-from trainer_service.text import Alphabet, Labels, require_known_characters
-
-EXAMPLES = 3
-"""Dropped rows that the report shows of each reason."""
+from trainer_service.data_report import EXAMPLES, DataReport, KeptRow, count_reasons, make_report
+from trainer_service.text import Alphabet, count_characters, require_known_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +37,13 @@ class Utterance:
     """Its place in the query, from 0."""
     audio_path: str
     file: Path
+    """Resolved, so that rows of one recording have the same; hold them out together."""
     samples: int
     """Length at the model's rate."""
     tokens: tuple[int, ...]
     text: str
     """The transcript as the user wrote it."""
     speaker: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DataReport:
-    """What became of the rows; part of the training report."""
-
-    rows: int
-    kept: int
-    audio_seconds: float
-    """Of the rows that were kept."""
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    """Rows by reason."""
-    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The first rows of each reason, with what was wrong."""
-    unknown_characters: Mapping[str, int] = field(default_factory=dict)
-    """Characters outside the vocabulary, with how often they stand in the transcripts."""
-
-    def summary(self) -> str:
-        """One sentence for the user."""
-        total = sum(self.dropped.values())
-        text = f"{self.kept} of {self.rows} rows are learned from, {self.audio_seconds / 60:.1f} minutes of audio"
-        if not total:
-            return text
-        first = next(iter(self.examples.values()))[0]
-        return f"{text}; {total} dropped ({_counts(self.dropped)}); the first: {first}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +89,15 @@ def check_rows(
     """
     if not rows:
         raise DataError("the query gives no rows to learn from", hint="Run the query alone to see what it gives.")
-    labels = [alphabet.encode(row.text or "") for row in rows]
-    require_known_characters(labels, alphabet, base)
+    characters = count_characters((row.text or "" for row in rows), alphabet)
+    require_known_characters(characters, alphabet, base)
     kept: list[Utterance] = []
     dropped: Counter[str] = Counter()
     examples: dict[str, list[str]] = {}
 
     def check(place: int) -> Utterance | _Dropped:
         try:
-            return _check_row(place, rows[place], labels[place], root, limits)
+            return _check_row(place, rows[place], root, alphabet, limits)
         except _Dropped as reason:
             return reason
 
@@ -136,18 +110,13 @@ def check_rows(
                 if dropped[outcome.reason] <= EXAMPLES:
                     examples.setdefault(outcome.reason, []).append(f"row {place + 1}: {outcome}")
             tell(Progress("check data", place + 1, len(rows), "rows"))
-    report = DataReport(
-        rows=len(rows),
-        kept=len(kept),
-        audio_seconds=sum(each.samples for each in kept) / limits.sample_rate,
-        dropped=dict(dropped.most_common()),
-        examples={reason: tuple(examples[reason]) for reason, _ in dropped.most_common()},
-        unknown_characters=dict(Counter("".join(each.unknown for each in labels)).most_common(50)),
+    report = make_report(
+        len(rows), [_for_report(each, alphabet, limits) for each in kept], dropped, examples, characters
     )
     if not kept:
         first = "\n".join(f"  {examples[reason][0]}" for reason in report.dropped)
         raise DataError(
-            f"none of the {len(rows)} rows can be learned from: {_counts(dropped)}", hint=f"For example:\n{first}"
+            f"none of the {len(rows)} rows can be learned from: {count_reasons(dropped)}", hint=f"For example:\n{first}"
         )
     return tuple(kept), report
 
@@ -163,7 +132,8 @@ def _map_ahead(
         waiting += [pool.submit(check, place) for place in islice(places, 1)]
 
 
-def _check_row(place: int, row: Row, labels: Labels, root: Path, limits: Limits) -> Utterance:
+def _check_row(place: int, row: Row, root: Path, alphabet: Alphabet, limits: Limits) -> Utterance:
+    labels = alphabet.encode(row.text or "")
     if labels.unknown:
         raise _Dropped("characters outside the vocabulary", f"{row.text!r} has {' '.join(sorted(set(labels.unknown)))}")
     if not labels.tokens:
@@ -193,5 +163,12 @@ def _check_row(place: int, row: Row, labels: Labels, root: Path, limits: Limits)
     return Utterance(place, row.audio_path, file, samples, labels.tokens, row.text or "", row.speaker)
 
 
-def _counts(dropped: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+def _for_report(utterance: Utterance, alphabet: Alphabet, limits: Limits) -> KeptRow:
+    return KeptRow(
+        utterance.row,
+        utterance.audio_path,
+        utterance.file,
+        utterance.samples / limits.sample_rate,
+        alphabet.decode(utterance.tokens),
+        utterance.speaker,
+    )

@@ -3,11 +3,12 @@
 The rules, in order:
 
 1. NFKC; typographic apostrophes become `'`.
-2. Letters take the case that the vocabulary has; where it has both, they stay.
+2. Letters take the case that the vocabulary has; where it has both, they stay, and where it has none, they are lower.
 3. A character that the vocabulary holds stays.
 4. Spaces, punctuation, symbols and control characters become one space; an apostrophe or a combining mark just goes.
 5. What is left is taken apart (NFD): é is e where only e is known, 가 is its jamo where only those are known.
-6. What remains is unknown: it is counted and named, and its row is not learned from.
+6. What remains is unknown, and so is U+FFFD, which stands where something was lost: it is counted and named, and its
+   row is not learned from.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from thanosql.errors import DataError
 
@@ -23,6 +24,7 @@ UNKNOWN_LIMIT = 0.01
 """Share of unknown characters above which training does not start."""
 
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\u0060\u00b4\u2032\uff07"), "'")
+_LOST = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +35,31 @@ class Labels:
     """Indices into the vocabulary, words parted by the delimiter."""
     unknown: str = ""
     """The characters that the vocabulary cannot spell, each as often as it stands in the transcript."""
-    characters: int = 0
-    """Characters of the transcript after normalisation, spaces not counted, unknown ones counted."""
 
     @property
     def frames_needed(self) -> int:
         """Frames that CTC needs at least: one for each label, and a blank between equal neighbours."""
         pairs = zip(self.tokens, self.tokens[1:], strict=False)
         return len(self.tokens) + sum(left == right for left, right in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterCount:
+    """The characters of transcripts, by how a vocabulary spells them; what only parts words is not counted."""
+
+    total: int
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Those that it cannot spell."""
+    without_accents: Counter[str] = field(default_factory=Counter)
+    """Those that it can only spell by leaving something out: é as e."""
+    letters: Counter[str] = field(default_factory=Counter)
+    """All letters, known or not, and the vowel signs and tones that scripts such as Devanagari and Thai write as marks;
+    neither digits nor the accents that are combined with letters of any script."""
+
+    @property
+    def unknown_share(self) -> float:
+        """Of all characters, as a fraction."""
+        return self.unknown.total() / max(self.total, 1)
 
 
 class Alphabet:
@@ -58,8 +77,10 @@ class Alphabet:
         self._index: Mapping[str, int] = {
             token: index for index, token in enumerate(vocabulary) if len(token) == 1 and index not in silent
         }
+        self._letter = {index: token for token, index in self._index.items()}
         self._upper = any(c.isupper() for c in self._index)
         self._lower = any(c.islower() for c in self._index)
+        self._spelled: dict[str, tuple[int, ...] | None] = {}
 
     @property
     def letters(self) -> str:
@@ -70,8 +91,8 @@ class Alphabet:
         """The labels of a transcript."""
         words: list[list[int]] = [[]]
         unknown: list[str] = []
-        for character in self._fold(text):
-            spelled = self._spell(character)
+        for character in self.fold(text):
+            spelled = self.spell(character)
             if spelled is None:
                 unknown.append(character)
             elif spelled:
@@ -81,50 +102,93 @@ class Alphabet:
         tokens: list[int] = []
         for word in filter(None, words):
             tokens += [self._delimiter, *word] if tokens else word
-        return Labels(tuple(tokens), "".join(unknown), sum(map(len, words)) + len(unknown))
+        return Labels(tuple(tokens), "".join(unknown))
 
-    def _fold(self, text: str) -> str:
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text that labels spell, words parted by a space."""
+        return "".join(self._letter.get(token, " ") for token in tokens)
+
+    def fold(self, text: str) -> str:
+        """A transcript by the rules 1 and 2."""
         folded = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES))
-        if self._upper != self._lower:
-            folded = folded.upper() if self._upper else folded.lower()
-        return folded
+        if self._upper and self._lower:
+            return folded
+        return folded.upper() if self._upper else folded.lower()
 
-    def _spell(self, character: str) -> list[int] | None:
-        """The labels of one character; none for what only parts words; None for what is unknown."""
+    def spell(self, character: str) -> tuple[int, ...] | None:
+        """The labels of a folded character by the rules 3 to 6.
+
+        Returns:
+            None for what is unknown; no labels for what is not spelled: it parts words, or just goes.
+        """
+        if character not in self._spelled:
+            self._spelled[character] = self._find_spelling(character)
+        return self._spelled[character]
+
+    def leaves_out_accent(self, character: str) -> bool:
+        """Whether a folded character is spelled without a part of it."""
+        return bool(self.spell(character)) and not self._holds(character)
+
+    def _find_spelling(self, character: str) -> tuple[int, ...] | None:
         if character in self._index:
-            return [self._index[character]]
+            return (self._index[character],)
+        if character == _LOST:
+            return None
         if character == "'" or unicodedata.category(character)[0] in "ZPSCM":
-            return []
+            return ()
         decomposed = unicodedata.normalize("NFD", character)
         letters = [part for part in decomposed if not unicodedata.combining(part)]
         # All letters and jamo must be known; an accent may be left out.
         if not all(part in self._index for part in letters):
             return None
-        return [self._index[part] for part in decomposed if part in self._index]
+        return tuple(self._index[part] for part in decomposed if part in self._index)
+
+    def _holds(self, character: str) -> bool:
+        return character in self._index or all(part in self._index for part in unicodedata.normalize("NFD", character))
 
 
-def require_known_characters(labels: Iterable[Labels], alphabet: Alphabet, base: str) -> None:
-    """Refuses transcripts that are in another alphabet than the model's.
+def count_characters(texts: Iterable[str], alphabet: Alphabet) -> CharacterCount:
+    """Counts the characters of all transcripts."""
+    every: Counter[str] = Counter()
+    for text in texts:
+        every.update(alphabet.fold(text))
+    letters = Counter({c: count for c, count in every.items() if unicodedata.category(c)[0] == "L"})
+    scripts = {script_of(c) for c in letters}
+    marks = {c: n for c, n in every.items() if unicodedata.category(c)[0] == "M" and script_of(c) in scripts}
+    counted = CharacterCount(
+        total=sum(count for c, count in every.items() if alphabet.spell(c) != ()),
+        letters=letters + Counter(marks),
+    )
+    for character, count in every.items():
+        if alphabet.spell(character) is None:
+            counted.unknown[character] = count
+        elif alphabet.leaves_out_accent(character):
+            counted.without_accents[character] = count
+    return counted
+
+
+def script_of(character: str) -> str:
+    """The script of a letter or mark, by the first word of its Unicode name: LATIN, HANGUL, CJK."""
+    return unicodedata.name(character, "").partition(" ")[0]
+
+
+def require_known_characters(count: CharacterCount, alphabet: Alphabet, base: str) -> None:
+    """Refuses transcripts that a model's alphabet cannot spell.
 
     Raises:
         DataError: more than `UNKNOWN_LIMIT` of all characters are unknown.
     """
-    unknown: Counter[str] = Counter()
-    total = 0
-    for each in labels:
-        unknown.update(each.unknown)
-        total += each.characters
-    share = unknown.total() / max(total, 1)
-    if share <= UNKNOWN_LIMIT:
+    if count.unknown_share <= UNKNOWN_LIMIT:
         return
-    most = " ".join(f"{character!r} ({count})" for character, count in unknown.most_common(12))
+    most = " ".join(f"{character!r} ({each})" for character, each in count.unknown.most_common(12))
     raise DataError(
-        f"{share:.1%} of the characters in the transcripts are not in the vocabulary of {base}: {most}"
-        + (" …" if len(unknown) > 12 else ""),
-        hint=f"Its vocabulary is: {_shorten(alphabet.letters)}. "
+        f"{count.unknown_share:.1%} of the characters in the transcripts are not in the vocabulary of {base}: {most}"
+        + (" …" if len(count.unknown) > 12 else ""),
+        hint=f"Its vocabulary is: {shorten(alphabet.letters)}. "
         "Write numbers as words, or choose a base for this language.",
     )
 
 
-def _shorten(letters: str, most: int = 80) -> str:
+def shorten(letters: str, most: int = 80) -> str:
+    """The first of many letters, and how many there are."""
     return letters if len(letters) <= most else f"{letters[:most]}… ({len(letters)} characters)"
