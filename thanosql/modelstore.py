@@ -31,7 +31,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thanosql.errors import DataError, NotFound
+from thanosql.errors import DataError, JobFailed, NotFound
 
 GRAPH = "model.onnx"
 DESCRIPTION = "model.json"
@@ -76,6 +76,26 @@ class ModelDescription:
 def version_folder(store: Path, name: str, version: int) -> Path:
     """Where the files of a version stand."""
     return store / name / str(version)
+
+
+def require_writable(store: Path, name: str) -> None:
+    """Finds out whether a version of a model could be written; to be asked before hours are spent on making it.
+
+    Raises:
+        JobFailed: it could not; says which folder is in the way, and what to do.
+    """
+    folder = store / name
+    # Nothing is made yet: a job that fails later leaves no empty folder.
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".writable-", dir=there):
+            pass
+    except OSError as error:
+        raise JobFailed(
+            f"model {name!r} cannot be stored in {folder}: "
+            + (f"{there} cannot be written: {error.strerror}" if there.is_dir() else f"{there} is not a folder"),
+            hint="Nothing was computed yet. Let trainer_service write its model store, or set another state folder.",
+        ) from error
 
 
 def read_description(folder: Path) -> ModelDescription:
