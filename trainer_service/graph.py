@@ -124,13 +124,22 @@ class SpeechGraph(nn.Module):
             time_mask: bool `[batch, frames]`, frames to hide (SpecAugment).
             channel_mask: bool `[batch, hidden]`, channels to hide.
         """
+        return self.spell(self.transform(features, frames, time_mask, channel_mask))
+
+    def transform(
+        self, features: Tensor, frames: Tensor, time_mask: Tensor | None = None, channel_mask: Tensor | None = None
+    ) -> Tensor:
+        """The output of the transformer `[batch, frames, hidden]`; the arguments are those of `classify`."""
         speech = self.model.wav2vec2
         hidden, _ = speech.feature_projection(features)
         if time_mask is not None:
             hidden = torch.where(time_mask[:, :, None], speech.masked_spec_embed.to(hidden.dtype), hidden)
         if channel_mask is not None:
             hidden = hidden.masked_fill(channel_mask[:, None, :], 0.0)
-        hidden = self.encode(hidden, mask_of(frames, hidden.shape[1]))
+        return self.encode(hidden, mask_of(frames, hidden.shape[1]))
+
+    def spell(self, hidden: Tensor) -> Tensor:
+        """What the head makes of the transformer's output: log-probabilities float32 `[batch, frames, vocabulary]`."""
         logits: Tensor = self.model.lm_head(self.model.dropout(hidden))
         return torch.log_softmax(logits.float(), -1)
 
