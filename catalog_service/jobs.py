@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from thanosql.errors import DataError, LeaseLost, NameTaken, NotFound
-from thanosql.types import Job, JobSpec, JobState
+from thanosql.types import Job, JobKind, JobSpec, JobState
 
 
 def create(id: str, spec: JobSpec, existing: Job | None, now: datetime) -> Job:
@@ -73,6 +73,26 @@ def finish(job: Job, state: JobState, error: str, now: datetime) -> Job:
     if job.state.ended:
         return job
     return replace(job, state=state, error=error, lease_expires_at=now, updated_at=now)
+
+
+def resume(job: Job, now: datetime) -> Job:
+    """The job back in the queue, at its old place; one that waits or runs stays as it is.
+
+    Its attempts are counted anew and its error is forgotten: what was wrong may have been mended.
+
+    Raises:
+        DataError: it has succeeded.
+    """
+    if not job.state.ended:
+        return job
+    if job.state is JobState.SUCCEEDED:
+        raise DataError(
+            f"job {job.id} has succeeded: there is nothing to resume",
+            hint=f"FIT MODEL {job.spec.model} USING {job.spec.model} … goes on training the model that it made."
+            if job.spec.kind is not JobKind.EXPORT
+            else f"The model {job.spec.model} is ready.",
+        )
+    return replace(job, state=JobState.QUEUED, owner="", attempts=0, error="", lease_expires_at=now, updated_at=now)
 
 
 def _lease_end(owner: str, lease_seconds: float, now: datetime) -> datetime:

@@ -153,6 +153,10 @@ class CatalogServicer(CatalogServiceServicer):
         state = JobState[types_pb2.JobState.Name(request.state).removeprefix("JOB_STATE_")]
         return to_message(self._jobs.finish(request.id, state, request.error, self._now()), types_pb2.Job)
 
+    def ResumeJob(self, request: types_pb2.ResumeJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
+        """Queues an ended job again."""
+        return to_message(self._jobs.resume(request.id, self._now()), types_pb2.Job)
+
     def LookupTranscripts(
         self, request: messages.LookupTranscriptsRequest, context: grpc.ServicerContext
     ) -> messages.LookupTranscriptsResponse:

@@ -28,6 +28,7 @@ from thanosql.types import (
     IfExists,
     Job,
     JobEvent,
+    JobProgress,
     JobResult,
     JobSpec,
     JobState,
@@ -212,6 +213,14 @@ class CatalogClient(_Client):
         )
         return from_message(self._unary(self._stub.FinishJob, request), Job)
 
+    def resume_job(self, id: str) -> Job:
+        """Queues a failed or cancelled job again; one that waits or runs stays as it is.
+
+        Raises:
+            DataError: it has succeeded.
+        """
+        return from_message(self._unary(self._stub.ResumeJob, types_pb2.ResumeJobRequest(id=id)), Job)
+
     def lookup_transcripts(self, model: str, version: int, keys: Iterable[AudioKey]) -> tuple[CachedTranscript, ...]:
         """Those of the transcripts that are known, in no particular order."""
         request = catalog_pb2.LookupTranscriptsRequest(
@@ -280,6 +289,19 @@ class TrainerClient(_Client):
     def cancel_job(self, id: str) -> Job:
         """Stops a job; does nothing to one that has ended."""
         return from_message(self._unary(self._stub.CancelJob, trainer_pb2.CancelJobRequest(id=id)), Job)
+
+    def resume_job(self, id: str) -> Job:
+        """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is.
+
+        Raises:
+            DataError: it has succeeded, or its rows are not kept any more.
+        """
+        return from_message(self._unary(self._stub.ResumeJob, types_pb2.ResumeJobRequest(id=id)), Job)
+
+    def get_job_progress(self, ids: Iterable[str]) -> tuple[JobProgress, ...]:
+        """How far jobs have come; jobs that this trainer does not know are left out."""
+        response = self._unary(self._stub.GetJobProgress, trainer_pb2.GetJobProgressRequest(ids=ids))
+        return tuple(from_message(each, JobProgress) for each in response.jobs)
 
 
 class InferenceClient(_Client):

@@ -37,10 +37,11 @@ class ModelState(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job does: fine-tune a model, or export a base model as it is."""
+    """What a job does: fine-tune a base model, export one as it is, or go on training a model."""
 
     BUILD = "build"
     EXPORT = "export"
+    FIT = "fit"
 
 
 class JobState(StrEnum):
@@ -173,7 +174,7 @@ class JobSpec:
     kind: JobKind
     model: str
     base: str
-    """What stood after USING: a base model's name, a repository id or a folder."""
+    """What stood after USING: a base model's name, a repository id or a folder; the name of a model for FIT."""
     epochs: int = 5
     batch_size: int = 16
     """Upper bound of rows in a training batch."""
@@ -213,6 +214,19 @@ class JobResult:
     dropped_rows: int = 0
     audio_seconds: float = 0.0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job has come, as its trainer knows it."""
+
+    id: str
+    progress: Progress | None = None
+    """The last that the job told; None: it has told none."""
+    next_event: int = 0
+    """Number of its next event."""
+    resumable: bool = False
+    """Its rows are there, so it can be taken up again where it has not succeeded."""
 
 
 @dataclass(frozen=True, slots=True)

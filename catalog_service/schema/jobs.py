@@ -79,6 +79,15 @@ class Jobs:
         with self._database.write() as connection:
             return _save(connection, rules.finish(_get(connection, id), state, error, now))
 
+    def resume(self, id: str, now: datetime) -> Job:
+        """Queues a failed or cancelled job again; one that waits or runs stays as it is.
+
+        Raises:
+            DataError: it has succeeded.
+        """
+        with self._database.write() as connection:
+            return _save(connection, rules.resume(_get(connection, id), now))
+
 
 def _find(connection: sa.Connection, id: str) -> Job | None:
     row = connection.execute(sa.select(jobs).where(jobs.c.id == id).with_for_update()).one_or_none()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalog_service.jobs import claim, create, finish, is_claimable, renew
+from catalog_service.jobs import claim, create, finish, is_claimable, renew, resume
 from thanosql.errors import DataError, LeaseLost, NameTaken
 from thanosql.types import JobKind, JobSpec, JobState
 
@@ -87,3 +87,28 @@ def test_a_lease_without_a_length_is_refused(seconds: float) -> None:
 def test_a_trainer_without_a_name_holds_nothing() -> None:
     with pytest.raises(DataError, match="name"):
         claim(QUEUED, "", 10, NOW)
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED])
+def test_a_resumed_job_waits_again_as_if_it_had_never_been_tried(state: JobState) -> None:
+    ended = finish(claim(claim(QUEUED, "a", 10, NOW), "b", 10, after(11)), state, "memory ran out", after(20))
+    resumed = resume(ended, after(30))
+    assert resumed == replace(QUEUED, lease_expires_at=after(30), updated_at=after(30))
+    assert is_claimable(resumed, after(30))
+    assert claim(resumed, "c", 10, after(31)).attempts == 1
+
+
+def test_a_job_that_waits_or_runs_is_resumed_by_leaving_it_alone() -> None:
+    running = claim(QUEUED, "trainer", 10, NOW)
+    assert resume(QUEUED, after(5)) == QUEUED
+    assert resume(running, after(5)) == running
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"), [(JobKind.BUILD, "FIT MODEL m USING m"), (JobKind.FIT, "FIT MODEL m"), (JobKind.EXPORT, "ready")]
+)
+def test_a_job_that_has_succeeded_is_not_resumed(kind: JobKind, hint: str) -> None:
+    done = finish(replace(QUEUED, spec=replace(SPEC, kind=kind)), JobState.SUCCEEDED, "", NOW)
+    with pytest.raises(DataError, match="has succeeded") as caught:
+        resume(done, NOW)
+    assert hint in caught.value.hint

@@ -192,6 +192,20 @@ def test_a_job_goes_from_hand_to_hand(client: CatalogClient) -> None:
     assert [job.state for job in client.list_jobs()] == [JobState.SUCCEEDED]
 
 
+def test_a_job_that_failed_is_resumed_and_claimed_again(client: CatalogClient) -> None:
+    client.create_job("first", JobSpec(JobKind.FIT, "mine", "mine"))
+    client.create_job("second", JobSpec(JobKind.BUILD, "yours", "Wav2Vec2En"))
+    client.claim_job("trainer", 30)
+    client.finish_job("first", JobState.FAILED, "memory ran out")
+    resumed = client.resume_job("first")
+    assert (resumed.state, resumed.attempts, resumed.error) == (JobState.QUEUED, 0, "")
+    claimed = client.claim_job("trainer", 30)
+    assert claimed is not None
+    assert (claimed.id, claimed.attempts) == ("first", 1)  # at its old place, before the second
+    with pytest.raises(NotFound):
+        client.resume_job("third")
+
+
 def test_transcripts_are_kept(client: CatalogClient) -> None:
     transcript = CachedTranscript(AudioKey("a.wav", 10, 20), "hello", 0.9, "[]", 1.0)
     client.store_transcripts("tutorial_audio_recognition", 1, [transcript])

@@ -105,6 +105,11 @@ class CatalogServiceStub:
                 request_serializer=thanosql_dot_v1_dot_catalog__pb2.FinishJobRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_types__pb2.Job.FromString,
                 _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/thanosql.v1.CatalogService/ResumeJob',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.Job.FromString,
+                _registered_method=True)
         self.LookupTranscripts = channel.unary_unary(
                 '/thanosql.v1.CatalogService/LookupTranscripts',
                 request_serializer=thanosql_dot_v1_dot_catalog__pb2.LookupTranscriptsRequest.SerializeToString,
@@ -214,6 +219,13 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeJob(self, request, context):
+        """Queues a failed or cancelled job again; one that waits or runs stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LookupTranscripts(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -297,6 +309,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
             'FinishJob': grpc.unary_unary_rpc_method_handler(
                     servicer.FinishJob,
                     request_deserializer=thanosql_dot_v1_dot_catalog__pb2.FinishJobRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.Job.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_types__pb2.Job.SerializeToString,
             ),
             'LookupTranscripts': grpc.unary_unary_rpc_method_handler(
@@ -687,6 +704,33 @@ class CatalogService:
             target,
             '/thanosql.v1.CatalogService/FinishJob',
             thanosql_dot_v1_dot_catalog__pb2.FinishJobRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.CatalogService/ResumeJob',
+            thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
             thanosql_dot_v1_dot_types__pb2.Job.FromString,
             options,
             channel_credentials,

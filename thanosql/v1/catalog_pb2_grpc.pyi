@@ -56,6 +56,8 @@ class CatalogServiceStub:
     """Renews the lease of a running job; refused where the caller does not hold it any more."""
     FinishJob: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.FinishJobRequest, _types_pb2.Job]
     """Ends a job: succeeded, failed or cancelled."""
+    ResumeJob: _grpc.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]
+    """Queues a failed or cancelled job again; one that waits or runs stays as it is."""
     LookupTranscripts: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.LookupTranscriptsRequest, _catalog_pb2.LookupTranscriptsResponse]
     StoreTranscripts: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.StoreTranscriptsRequest, _catalog_pb2.StoreTranscriptsResponse]
 
@@ -86,6 +88,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Renews the lease of a running job; refused where the caller does not hold it any more."""
     FinishJob: _aio.UnaryUnaryMultiCallable[_catalog_pb2.FinishJobRequest, _types_pb2.Job]  # type: ignore[assignment]
     """Ends a job: succeeded, failed or cancelled."""
+    ResumeJob: _aio.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]  # type: ignore[assignment]
+    """Queues a failed or cancelled job again; one that waits or runs stays as it is."""
     LookupTranscripts: _aio.UnaryUnaryMultiCallable[_catalog_pb2.LookupTranscriptsRequest, _catalog_pb2.LookupTranscriptsResponse]  # type: ignore[assignment]
     StoreTranscripts: _aio.UnaryUnaryMultiCallable[_catalog_pb2.StoreTranscriptsRequest, _catalog_pb2.StoreTranscriptsResponse]  # type: ignore[assignment]
 
@@ -197,6 +201,14 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_types_pb2.Job, _abc.Awaitable[_types_pb2.Job]]:
         """Ends a job: succeeded, failed or cancelled."""
+
+    @_abc_1.abstractmethod
+    def ResumeJob(
+        self,
+        request: _types_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.Job, _abc.Awaitable[_types_pb2.Job]]:
+        """Queues a failed or cancelled job again; one that waits or runs stays as it is."""
 
     @_abc_1.abstractmethod
     def LookupTranscripts(

@@ -60,6 +60,16 @@ class TrainerServiceStub:
                 request_serializer=thanosql_dot_v1_dot_trainer__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_types__pb2.Job.FromString,
                 _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/thanosql.v1.TrainerService/ResumeJob',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.Job.FromString,
+                _registered_method=True)
+        self.GetJobProgress = channel.unary_unary(
+                '/thanosql.v1.TrainerService/GetJobProgress',
+                request_serializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressResponse.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer:
@@ -100,6 +110,20 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResumeJob(self, request, context):
+        """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJobProgress(self, request, context):
+        """How far jobs have come, as far as this trainer knows them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +151,16 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=thanosql_dot_v1_dot_trainer__pb2.CancelJobRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_types__pb2.Job.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.Job.SerializeToString,
+            ),
+            'GetJobProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJobProgress,
+                    request_deserializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,6 +298,60 @@ class TrainerService:
             '/thanosql.v1.TrainerService/CancelJob',
             thanosql_dot_v1_dot_trainer__pb2.CancelJobRequest.SerializeToString,
             thanosql_dot_v1_dot_types__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.TrainerService/ResumeJob',
+            thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJobProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.TrainerService/GetJobProgress',
+            thanosql_dot_v1_dot_trainer__pb2.GetJobProgressRequest.SerializeToString,
+            thanosql_dot_v1_dot_trainer__pb2.GetJobProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

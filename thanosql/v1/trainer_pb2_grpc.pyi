@@ -43,6 +43,10 @@ class TrainerServiceStub:
     """Follows a job to its end, from event number `next_event` on (0: from the beginning)."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.CancelJobRequest, _types_pb2.Job]
     """Stops a job; does nothing to one that has ended."""
+    ResumeJob: _grpc.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]
+    """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
+    GetJobProgress: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.GetJobProgressRequest, _trainer_pb2.GetJobProgressResponse]
+    """How far jobs have come, as far as this trainer knows them."""
 
 @_typing.type_check_only
 class TrainerServiceAsyncStub(TrainerServiceStub):
@@ -58,6 +62,10 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """Follows a job to its end, from event number `next_event` on (0: from the beginning)."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_trainer_pb2.CancelJobRequest, _types_pb2.Job]  # type: ignore[assignment]
     """Stops a job; does nothing to one that has ended."""
+    ResumeJob: _aio.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]  # type: ignore[assignment]
+    """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
+    GetJobProgress: _aio.UnaryUnaryMultiCallable[_trainer_pb2.GetJobProgressRequest, _trainer_pb2.GetJobProgressResponse]  # type: ignore[assignment]
+    """How far jobs have come, as far as this trainer knows them."""
 
 class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -100,5 +108,21 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_types_pb2.Job, _abc.Awaitable[_types_pb2.Job]]:
         """Stops a job; does nothing to one that has ended."""
+
+    @_abc_1.abstractmethod
+    def ResumeJob(
+        self,
+        request: _types_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.Job, _abc.Awaitable[_types_pb2.Job]]:
+        """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
+
+    @_abc_1.abstractmethod
+    def GetJobProgress(
+        self,
+        request: _trainer_pb2.GetJobProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.GetJobProgressResponse, _abc.Awaitable[_trainer_pb2.GetJobProgressResponse]]:
+        """How far jobs have come, as far as this trainer knows them."""
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
