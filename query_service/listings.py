@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from query_service.arrow import make_rows
+from thanosql.histogram import Histogram
 from thanosql.types import EPOCH, BaseModel, Model, ModelStatistics, Rows, Table
 
 _MOMENT = pa.timestamp("us")
@@ -105,8 +106,11 @@ def _serving_rows(serving: ModelStatistics) -> list[tuple[str, str | None]]:
 
 
 def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str | None]]:
-    """`{"rows": {"kept": 80}}` as `("rows.kept", "80")`; lists stay JSON."""
-    if isinstance(value, dict):
+    """`{"rows": {"kept": 80}}` as `("rows.kept", "80")`; a histogram as its bars and bins; lists stay JSON."""
+    if isinstance(value, dict) and (histogram := Histogram.from_json(value)):
+        bins = "; ".join(f"{bounds}: {count}" for bounds, count in histogram.bins())
+        yield name, f"{histogram.line()} ({bins})" if bins else histogram.line()
+    elif isinstance(value, dict):
         for key, each in value.items():
             yield from _flatten(each, f"{name}.{key}" if name else str(key))
     elif isinstance(value, str):

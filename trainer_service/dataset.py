@@ -143,7 +143,7 @@ def _check_row(place: int, row: Row, root: Path, alphabet: Alphabet, limits: Lim
     try:
         file = existing_file(root, row.audio_path)
         samples = len(
-            read_audio(file, sample_rate=limits.sample_rate, max_seconds=limits.max_seconds, name=repr(row.audio_path))
+            read_audio(file, sample_rate=limits.sample_rate, max_seconds=limits.max_seconds, name=row.audio_path)
         )
     except NotFound as error:
         raise _Dropped("missing", error.message) from error

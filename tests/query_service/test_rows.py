@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import query_service.source
 from query_service.arrow import read_rows
 from query_service.listings import model_rows, property_rows, table_rows
 from query_service.spool import IN_MEMORY, RowSpool
+from thanosql.histogram import make_histogram
 from thanosql.types import Model, ModelStatistics, ServingPlan, ServingState, Table
 
 
@@ -47,6 +49,13 @@ def test_a_training_report_is_shown_figure_by_figure():
         "report.notes": '["a"]',
         "report.base": None,
     }
+
+
+def test_a_histogram_of_the_report_is_shown_by_its_bars_and_bins():
+    report = json.dumps({"seconds": asdict(make_histogram([0.5, 1.2, 1.4, 12.0], (0, 1, 2, 5)))})
+    model = Model("m", 2, "A", "b", report=report)
+    shown = {row["property"]: row["value"] for row in values(property_rows(model))}
+    assert shown["report.seconds"] == "▅█▁▅ 0.5 to 12, median 1.3 (0 to 1: 1; 1 to 2: 2; from 5: 1)"
 
 
 def test_how_a_model_is_served_is_shown_with_what_was_measured():
