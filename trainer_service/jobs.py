@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 
 from thanosql import errors
 from thanosql.errors import InvalidOption, JobFailed, ThanoSQLError
@@ -36,6 +37,18 @@ class Task:
     max_seconds: float = 40.0
     state: str = ""
     """Folder in which the training keeps what it goes on from; it outlives the child. Empty: nothing is kept."""
+
+    @property
+    def class_name(self) -> str:
+        """What LIST MODELS calls the model after: its base, or for FIT that of the model which it goes on from."""
+        return self.base.name
+
+    @property
+    def origin(self) -> str:
+        """Checkpoint and revision that the model is made from, or for FIT model and version, as the catalog keeps it."""
+        if self.spec.kind is JobKind.FIT:
+            return f"{self.spec.base}@{PurePath(self.base.checkpoint).name}"
+        return describe_base(self.base)
 
     def to_json(self) -> str:
         """For the child's standard input."""

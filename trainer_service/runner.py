@@ -19,7 +19,7 @@ from typing import Any
 
 from thanosql.errors import JobFailed, ThanoSQLError
 from thanosql.types import JobKind, JobResult, Notice, Progress
-from trainer_service.jobs import Message, Product, Task, describe_base, explain_disk, is_disk_full, write_line
+from trainer_service.jobs import Message, Product, Task, explain_disk, is_disk_full, write_line
 
 TELL_SECONDS = 0.2
 """Between two messages on the progress of a phase."""
@@ -84,14 +84,12 @@ def work(task: Task, say: Say) -> Product:
     checkpoint = load_checkpoint(task.base, say)
     say(Progress("load the base model", 1, 1))
     spec = task.spec
-    description = new_description(
-        spec.model, task.version, class_name=spec.base, base=describe_base(task.base), report={}
-    )
+    description = new_description(spec.model, task.version, class_name=task.class_name, base=task.origin, report={})
     description = describe(checkpoint, description)
     report: dict[str, Any] = {"fallback_notice": task.base.fallback_notice} if task.base.fallback_notice else {}
     result = JobResult(spec.model, task.version)
     clips, sample = [], []
-    if spec.kind is JobKind.BUILD:
+    if spec.kind is not JobKind.EXPORT:
         from trainer_service.training import train
 
         trained = train(task, checkpoint, description, say, choose_device(task.device))
@@ -103,7 +101,7 @@ def work(task: Task, say: Say) -> Product:
     description = replace(description, report=report)
     write_version(Path(task.models), checkpoint, description, clips=clips, sample=sample, tell=say)
     result = replace(result, seconds=time.monotonic() - began)
-    return Product(result, describe_base(task.base), json.dumps(report, ensure_ascii=False))
+    return Product(result, task.origin, json.dumps(report, ensure_ascii=False))
 
 
 def explain(error: Exception) -> ThanoSQLError | None:
