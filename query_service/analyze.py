@@ -166,6 +166,9 @@ def _build_model(statement: s.BuildModel, snapshot: Snapshot, source: Source) ->
         eval_fraction=statement.eval_fraction,
         seed=statement.seed,
         early_stopping=statement.early_stopping,
+        lora=statement.lora,
+        augmentation=statement.augmentation,
+        devices=statement.devices,
         statement=statement.text,
     )
     return (train,)

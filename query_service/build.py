@@ -52,6 +52,9 @@ def train(step: TrainModel, work: Work) -> Steps:
             eval_fraction=step.eval_fraction,
             seed=step.seed,
             early_stopping=step.early_stopping,
+            lora=step.lora,
+            augmentation=step.augmentation,
+            devices=step.devices,
             statement=step.statement,
         )
         job = work.services.trainer.submit_job(spec, spool.read())

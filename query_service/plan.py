@@ -132,6 +132,9 @@ class TrainModel:
     eval_fraction: float | None
     seed: int
     early_stopping: bool
+    lora: bool
+    augmentation: bool | None
+    devices: int
     statement: str
 
 

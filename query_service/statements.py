@@ -120,6 +120,9 @@ class BuildModel(Statement):
         o.EVAL_FRACTION,
         o.SEED,
         o.EARLY_STOPPING,
+        o.LORA,
+        o.AUGMENTATION,
+        o.DEVICES,
         o.LANGUAGE_MODEL,
         o.OVERWRITE,
         o.IF_EXISTS,
@@ -136,6 +139,9 @@ class BuildModel(Statement):
     eval_fraction: float | None = None
     seed: int = 0
     early_stopping: bool = False
+    lora: bool = False
+    augmentation: bool | None = None
+    devices: int = 1
     language_model: bool = False
     if_exists: IfExists = IfExists.FAIL
 

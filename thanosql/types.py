@@ -185,6 +185,12 @@ class JobSpec:
     seed: int = 0
     early_stopping: bool = False
     statement: str = ""
+    lora: bool = False
+    """Low-rank adapters are trained in place of the transformer's weights."""
+    augmentation: bool | None = None
+    """None: from the amount of data."""
+    devices: int = 1
+    """Processes that train together, each on a device of its own."""
 
 
 @dataclass(frozen=True, slots=True)

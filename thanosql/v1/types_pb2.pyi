@@ -399,6 +399,9 @@ class JobSpec(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     EARLY_STOPPING_FIELD_NUMBER: _builtins.int
     STATEMENT_FIELD_NUMBER: _builtins.int
+    LORA_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
     kind: Global___JobKind.ValueType
     model: _builtins.str
     """Name of the model to make."""
@@ -415,6 +418,12 @@ class JobSpec(_message.Message):
     early_stopping: _builtins.bool
     statement: _builtins.str
     """Text of the statement, for people who read the job."""
+    lora: _builtins.bool
+    """Low-rank adapters are trained in place of the transformer's weights."""
+    augmentation: _builtins.bool
+    """Unset: from the amount of data."""
+    devices: _builtins.int
+    """Processes that train together, each on a device of its own; 0 or 1: one."""
     def __init__(
         self,
         *,
@@ -428,15 +437,22 @@ class JobSpec(_message.Message):
         seed: _builtins.int = ...,
         early_stopping: _builtins.bool = ...,
         statement: _builtins.str = ...,
+        lora: _builtins.bool = ...,
+        augmentation: _builtins.bool | None = ...,
+        devices: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "eval_fraction", b"eval_fraction", "learning_rate", b"learning_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "eval_fraction", b"eval_fraction", "learning_rate", b"learning_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "base", b"base", "batch_size", b"batch_size", "early_stopping", b"early_stopping", "epochs", b"epochs", "eval_fraction", b"eval_fraction", "kind", b"kind", "learning_rate", b"learning_rate", "model", b"model", "seed", b"seed", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "base", b"base", "batch_size", b"batch_size", "devices", b"devices", "early_stopping", b"early_stopping", "epochs", b"epochs", "eval_fraction", b"eval_fraction", "kind", b"kind", "learning_rate", b"learning_rate", "lora", b"lora", "model", b"model", "seed", b"seed", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__augmentation: _TypeAlias = _typing.Literal["augmentation"]  # noqa: Y015
+    _WhichOneofArgType__augmentation: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation"]  # noqa: Y015
     _WhichOneofReturnType__eval_fraction: _TypeAlias = _typing.Literal["eval_fraction"]  # noqa: Y015
     _WhichOneofArgType__eval_fraction: _TypeAlias = _typing.Literal["_eval_fraction", b"_eval_fraction"]  # noqa: Y015
     _WhichOneofReturnType__learning_rate: _TypeAlias = _typing.Literal["learning_rate"]  # noqa: Y015
     _WhichOneofArgType__learning_rate: _TypeAlias = _typing.Literal["_learning_rate", b"_learning_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__augmentation) -> _WhichOneofReturnType__augmentation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__eval_fraction) -> _WhichOneofReturnType__eval_fraction | None: ...
     @_typing.overload
