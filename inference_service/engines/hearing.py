@@ -9,11 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 from inference_service.engines.engine import Engine, EngineChoice, Samples, candidates, open_engine
-from inference_service.engines.precision import Decision, Judgement, Pace, decide, judge, rank
+from inference_service.engines.precision import Decision, Pace, decide, rank
 from thanosql.ctc import decode_text
 from thanosql.errors import DataError, ThanoSQLError, TimedOut
 from thanosql.held_out import SampleClip, read_sample
 from thanosql.modelstore import ModelDescription
+from thanosql.precision import Judgement, judge
 
 log = logging.getLogger(__name__)
 

@@ -1,26 +1,18 @@
-"""Makes the int8 graph of a model, on first need: dynamic quantisation of its matrix products, per channel.
-
-Not of the convolutions: those are slower in int8 than in fp32. Made by a process of its own, because ONNX Runtime's
-quantiser takes three times the model's size in memory and holds the interpreter's lock for seconds.
-"""
+"""The int8 graph of a model: the one that its training stored with it, else one that is made here, on first need."""
 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from thanosql.errors import DataError, InvalidOption
+from thanosql.errors import InvalidOption
 from thanosql.modelstore import GRAPH, ModelDescription
+from thanosql.quantisation import FOLDER, quantise_apart
 
 log = logging.getLogger(__name__)
-
-FOLDER = "int8"
 
 
 def quantised_graph(graph: Path, description: ModelDescription, places: Sequence[Path]) -> Path:
@@ -49,7 +41,8 @@ def quantised_graph(graph: Path, description: ModelDescription, places: Sequence
             refused = error
             continue
         try:
-            _run_quantiser(graph, made / place.name / GRAPH, description)
+            log.info("making the int8 graph of version %d of model %s", description.version, description.name)
+            quantise_apart(graph, made / place.name / GRAPH, description)
             _rename(made / place.name, place)
         finally:
             shutil.rmtree(made, ignore_errors=True)
@@ -70,49 +63,6 @@ def choose_places(folder: Path, description: ModelDescription, cache: Path | Non
     return (folder / FOLDER, cache / name / FOLDER)
 
 
-def quantise(source: Path, target: Path) -> None:
-    """Writes the int8 graph of `source` to `target`, its weights beside it in `<target>.data`."""
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    target.parent.mkdir(mode=0o755)
-    logging.disable(logging.WARNING)  # advice on optimising first, which takes the names that external data needs
-    quantize_dynamic(
-        # Not by its path: the quantiser would write beside it.
-        onnx.load(str(source)),
-        str(target),
-        op_types_to_quantize=["MatMul"],
-        per_channel=True,
-        weight_type=QuantType.QInt8,
-        use_external_data_format=True,
-    )
-    for file in target.parent.iterdir():
-        # Other services, perhaps under other users, read it.
-        file.chmod(0o644)
-
-
-def _run_quantiser(source: Path, target: Path, description: ModelDescription) -> None:
-    log.info("making the int8 graph of version %d of model %s", description.version, description.name)
-    child = subprocess.run(
-        # It ends with this process, however this one ends.
-        [sys.executable, "-m", "thanosql.child", str(os.getpid()), __name__, str(source), str(target)],
-        # The quantiser's temporary copy of the model goes where the result goes.
-        env={**os.environ, "TMPDIR": str(target.parents[1])},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if child.returncode:
-        last = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1][:300]
-        raise DataError(
-            f"version {description.version} of model {description.name!r} cannot be quantised to int8",
-            hint=f"Is its {source.name} damaged? Precision fp32 needs no quantising. The quantiser says: {last}",
-        )
-
-
 def _rename(made: Path, target: Path) -> None:
     try:
         made.rename(target)
@@ -120,7 +70,3 @@ def _rename(made: Path, target: Path) -> None:
         if not (target / GRAPH).exists():
             raise
         # Another process was first; its graph is the same.
-
-
-if __name__ == "__main__":
-    quantise(*map(Path, sys.argv[1:]))

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from inference_service.engines.engine import EngineChoice, open_engine
-from inference_service.engines.quantisation import FOLDER, choose_places, quantised_graph
+from inference_service.engines.quantisation import choose_places, quantised_graph
 from thanosql.audio import read_audio
 from thanosql.errors import DataError, InvalidOption
 from thanosql.modelstore import GRAPH, read_description
+from thanosql.quantisation import FOLDER
 
 
 def test_in_int8_a_clip_says_nearly_the_same_by_a_smaller_graph(own_store: Path, checkout: Path) -> None:
