@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -50,6 +51,8 @@ class Child:
         self._log = log
         self._listener = threading.Thread(target=self._listen, name=f"log-{task.job_id}", daemon=True)
         self._listener.start()
+        self._undertaker = threading.Thread(target=self._end_group, name=f"end-{task.job_id}", daemon=True)
+        self._undertaker.start()
         with contextlib.suppress(BrokenPipeError):  # it died at once; `messages` ends then, and `wait` says how
             self._process.stdin.write(task.to_json() + "\n")
             self._process.stdin.flush()
@@ -88,6 +91,13 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _end_group(self) -> None:
+        """Ends the processes that the child has started, when it has ended, however it did."""
+        self._process.wait()
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # there are none
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def _listen(self) -> None:
         assert self._process.stderr is not None

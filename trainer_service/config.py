@@ -23,6 +23,8 @@ class TrainerConfig(ServiceConfig):
     threads: int = setting(0, "threads of a training; 0: one for each core")
     max_seconds: float = setting(40.0, "longest recording that is learned from; longer rows are dropped")
     lease_seconds: float = setting(30.0, "seconds after which another trainer takes up the job of one that is silent")
+    keep_days: float = setting(7.0, "days for which a failed or cancelled job can be resumed")
+    keep_jobs: int = setting(3, "failed and cancelled jobs whose checkpoints are kept that long, the newest ones")
 
     @property
     def jobs(self) -> Path:

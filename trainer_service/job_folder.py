@@ -1,33 +1,39 @@
-"""The files of one job: `rows.arrow`, `events.jsonl`, `product.json`, `failure.json`, `log.txt`."""
+"""The files of one job: `rows.arrow`, `events.jsonl`, `attempts.json`, `product.json`, `failure.json`, `log.txt`, …
+
+`state/` is the training's own, see `trainer_service.training_state`; here it is only looked at and removed.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
-import pyarrow as pa
-
-from thanosql.errors import DataError, ThanoSQLError
-from thanosql.types import JobEvent, Notice, Progress, Rows
+from thanosql.errors import ThanoSQLError
+from thanosql.types import BaseModel, BaseModelSource, Rows
+from trainer_service.attempts import Attempts, Checkpoint, Reached
+from trainer_service.job_events import JobEvents
+from trainer_service.job_rows import write_rows
 from trainer_service.jobs import Product, read_line, write_line
 
-COLUMNS = ("audio_path", "text", "speaker")
+BOARD = "tensorboard"
+"""Folder of event files; in `state/` while the job goes on, beside it when it has succeeded."""
 
 
 class JobFolder:
-    """Where the rows of a job come from and its events go to.
+    """Where the rows of a job come from and what happens to it goes.
 
-    One thread writes events; any number may read them.
+    One thread writes; any number may read.
     """
 
     def __init__(self, jobs: Path, job_id: str) -> None:
         self.path = jobs / job_id
-        self._events = self.path / "events.jsonl"
-        self._is_mended = False
+        self.events = JobEvents(self.path / "events.jsonl")
 
     @property
     def rows(self) -> Path:
@@ -53,7 +59,7 @@ class JobFolder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".new-", dir=self.path.parent))
         try:
-            count = _write_rows(folder / "rows.arrow", rows)
+            count = write_rows(folder / "rows.arrow", rows)
             folder.rename(self.path)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -64,28 +70,26 @@ class JobFolder:
         """Removes everything."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def append(self, event: Progress | Notice) -> None:
-        """Adds an event."""
-        if not self._is_mended:
-            self._mend()
-        with self._events.open("a", encoding="utf-8") as file:
-            file.write(write_line(event) + "\n")
+    def read_checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint of the training; None: there is none."""
+        if (self.state / "finished.pt").exists():
+            return Checkpoint(0, is_end=True)
+        names = (re.fullmatch(r"checkpoint-(\d+)\.pt", file.name) for file in self.state.glob("checkpoint-*.pt"))
+        steps = [int(name[1]) for name in names if name]
+        return Checkpoint(max(steps)) if steps else None
 
-    def read_events(self, offset: int, number: int) -> tuple[list[JobEvent], int]:
-        """The events from a place of the file on, the first of which has `number`; and the place after them."""
-        try:
-            with self._events.open("rb") as file:
-                file.seek(offset)
-                text = file.read()
-        except FileNotFoundError:
-            return [], offset
-        whole = text[: text.rfind(b"\n") + 1]
-        events: list[JobEvent] = []
-        for line in whole.decode("utf-8").splitlines():
-            event = read_line(line)
-            assert isinstance(event, Progress | Notice)
-            events.append(JobEvent(number + len(events), event))
-        return events, offset + len(whole)
+    def write_attempts(self, attempts: Attempts) -> None:
+        """Keeps how often the job was begun without getting further."""
+        _write_whole(self.path / "attempts.json", json.dumps(asdict(attempts)))
+
+    def read_attempts(self) -> Attempts | None:
+        """How often the job was begun without getting further; None: it was not begun yet."""
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+            values = json.loads((self.path / "attempts.json").read_text("utf-8"))
+            reached = values["reached"]
+            checkpoint = Checkpoint(**reached["checkpoint"]) if reached["checkpoint"] else None
+            return Attempts(**{**values, "reached": Reached(checkpoint, reached["phases"])})
+        return None
 
     def write_version(self, version: int) -> None:
         """Keeps which version of its model the job makes, for a second attempt."""
@@ -97,8 +101,19 @@ class JobFolder:
             return int((self.path / "version.txt").read_text("utf-8"))
         return 0
 
+    def write_base(self, base: BaseModel) -> None:
+        """Keeps what the name of its base stood for, so that every attempt goes on from the same weights."""
+        _write_whole(self.path / "base.json", json.dumps(asdict(base), ensure_ascii=False))
+
+    def read_base(self) -> BaseModel | None:
+        """What the name of its base stood for at the first attempt; None: there was none."""
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+            values = json.loads((self.path / "base.json").read_text("utf-8"))
+            return BaseModel(**{**values, "source": BaseModelSource(values["source"])})
+        return None
+
     def write_product(self, product: Product) -> None:
-        """Keeps what a job that succeeded made."""
+        """Keeps what the job made, before the catalog is told of it."""
         _write_whole(self.path / "product.json", write_line(product))
 
     def read_product(self) -> Product | None:
@@ -108,8 +123,12 @@ class JobFolder:
             return product if isinstance(product, Product) else None
         return None
 
+    def drop_product(self) -> None:
+        """Forgets what the job made."""
+        (self.path / "product.json").unlink(missing_ok=True)
+
     def write_failure(self, error: ThanoSQLError) -> None:
-        """Keeps why a job failed."""
+        """Keeps why the job failed."""
         _write_whole(self.path / "failure.json", write_line(error))
 
     def read_failure(self) -> ThanoSQLError | None:
@@ -119,52 +138,16 @@ class JobFolder:
             return error if isinstance(error, ThanoSQLError) else None
         return None
 
-    def drop_rows(self) -> None:
-        """Removes the rows, which nobody needs after the end of the job."""
+    def drop_failure(self) -> None:
+        """Forgets why the job failed: it was resumed."""
+        (self.path / "failure.json").unlink(missing_ok=True)
+
+    def drop_rows_and_state(self) -> None:
+        """Removes what only a job that may go on needs; what TensorBoard reads is small, and stays."""
         self.rows.unlink(missing_ok=True)
-
-    def drop_state(self) -> None:
-        """Removes the training's own state, which is large."""
+        with contextlib.suppress(OSError):  # there is none
+            (self.state / BOARD).rename(self.path / BOARD)
         shutil.rmtree(self.state, ignore_errors=True)
-
-    def _mend(self) -> None:
-        """Cuts off a line that a crash left half written."""
-        self._is_mended = True
-        with contextlib.suppress(FileNotFoundError):
-            text = self._events.read_bytes()
-            if not text.endswith(b"\n"):
-                os.truncate(self._events, text.rfind(b"\n") + 1)
-
-
-def _write_rows(file: Path, rows: Iterable[Rows]) -> int:
-    """Writes the columns that a training needs, as text."""
-    count = 0
-    with contextlib.ExitStack() as stack:
-        writer: pa.RecordBatchFileWriter | None = None
-        for part in rows:
-            for batch in pa.ipc.open_stream(part.ipc):
-                chosen = _choose(batch)
-                if writer is None:
-                    writer = stack.enter_context(pa.ipc.new_file(str(file), chosen.schema))
-                writer.write_batch(chosen)
-                count += batch.num_rows
-    return count
-
-
-def _choose(batch: pa.RecordBatch) -> pa.RecordBatch:
-    names = [name for name in COLUMNS if name in batch.schema.names]
-    if not {"audio_path", "text"} <= set(names):
-        raise DataError(
-            f"a training needs the columns audio_path and text, and got {', '.join(batch.schema.names)}",
-            hint="Name the columns of your query in OPTIONS: audio_col='…', text_col='…'.",
-        )
-    columns = {}
-    for name in names:
-        try:
-            columns[name] = batch.column(name).cast(pa.string())
-        except pa.ArrowException as error:
-            raise DataError(f"the column {name} holds {batch.column(name).type}, not text") from error
-    return pa.RecordBatch.from_pydict(columns)
 
 
 def _write_whole(file: Path, text: str) -> None:

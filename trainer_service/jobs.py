@@ -13,9 +13,6 @@ from thanosql import errors
 from thanosql.errors import InvalidOption, JobFailed, ThanoSQLError
 from thanosql.types import BaseModel, BaseModelSource, JobKind, JobResult, JobSpec, Notice, Progress, Severity
 
-ATTEMPTS = 3
-"""Times that a job is begun; one that takes its trainer down each time is given up then."""
-
 _MODEL_NAME = re.compile(r"[^\W][^/\\\x00-\x1f]{0,99}")
 
 
@@ -45,7 +42,7 @@ class Task:
 
     @property
     def origin(self) -> str:
-        """Checkpoint and revision that the model is made from, or for FIT model and version, as the catalog keeps it."""
+        """Checkpoint and revision that the model is made from, for FIT model and version, as the catalog keeps it."""
         if self.spec.kind is JobKind.FIT:
             return f"{self.spec.base}@{PurePath(self.base.checkpoint).name}"
         return describe_base(self.base)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -12,14 +13,18 @@ import grpc
 from thanosql.clients import CatalogClient
 from thanosql.convert import from_message, to_message
 from thanosql.errors import DataError
-from thanosql.types import BaseModel, JobResult, JobSpec, Notice, Progress, Rows
+from thanosql.types import BaseModel, JobProgress, JobResult, JobSpec, Notice, Progress, Rows
 from thanosql.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
 from trainer_service.base_models import BaseModels
 from trainer_service.config import TrainerConfig
 from trainer_service.job_folder import JobFolder
 from trainer_service.jobs import check_spec
+from trainer_service.turns import announce_turn
 from trainer_service.watch import watch
 from trainer_service.worker import Worker
+
+_NAME = re.compile(r"[\w-]+")
+"""A job's id, as the catalog takes it."""
 
 
 class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
@@ -52,10 +57,9 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         folder = JobFolder(self._config.jobs, uuid.uuid4().hex)
         folder.create(from_message(request.rows, Rows) for request in requests)
         try:
-            if (other := self._worker.job) is not None:
-                # One job at a time: a training takes the whole machine.
-                what = f"{other.spec.kind.value} of {other.spec.model}, since {other.updated_at:%H:%M} UTC"
-                folder.append(Notice(f"The trainer is busy with another job ({what}); this one waits for its turn."))
+            ahead = [job for job in self._catalog.list_jobs() if not job.state.ended]
+            if (notice := announce_turn(ahead)) is not None:
+                folder.events.append(notice)
             job = self._catalog.create_job(folder.path.name, spec)
         except BaseException:
             folder.remove()
@@ -83,6 +87,23 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     def CancelJob(self, request: trainer_pb2.CancelJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """Stops a job; does nothing to one that has ended."""
         return to_message(self._worker.cancel(request.id), types_pb2.Job)
+
+    def ResumeJob(self, request: types_pb2.ResumeJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
+        """Takes an ended job up again; does nothing to one that waits or runs."""
+        return to_message(self._worker.resume(request.id), types_pb2.Job)
+
+    def GetJobProgress(
+        self, request: trainer_pb2.GetJobProgressRequest, context: grpc.ServicerContext
+    ) -> trainer_pb2.GetJobProgressResponse:
+        """How far jobs have come, of which there is a folder here."""
+        response = trainer_pb2.GetJobProgressResponse()
+        for id in request.ids:
+            folder = JobFolder(self._config.jobs, id)
+            if _NAME.fullmatch(id) and folder.path.is_dir():
+                told = folder.events.sum_up()
+                progress = JobProgress(id, told.progress, told.events, folder.rows.exists())
+                response.jobs.append(to_message(progress, trainer_pb2.JobProgress))
+        return response
 
 
 def _base_message(base: BaseModel) -> trainer_pb2.BaseModel:

@@ -39,7 +39,7 @@ def watch(
         # Asked before the events are read: what a job says before its end is not missed then.
         if not job.state.ended and (not worker.works_on(job.id) or time.monotonic() - asked_at > ASK_SECONDS):
             job, asked_at = catalog.get_job(job.id), time.monotonic()
-        events, offset = folder.read_events(offset, number)
+        events, offset = folder.events.read(offset, number)
         number += len(events)
         yield from (event for event in events if event.number >= next_event)
         if job.state.ended:

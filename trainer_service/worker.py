@@ -1,40 +1,34 @@
-"""Works through the catalog's jobs, one at a time: claims, runs a child process, registers what it made."""
+"""Works through the catalog's jobs, one at a time: claims, carries out, ends; cancels and resumes on request."""
 
 from __future__ import annotations
 
 import logging
 import os
-import shutil
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from thanosql.clients import CatalogClient
-from thanosql.errors import JobFailed, LeaseLost, ThanoSQLError, TimedOut, Unavailable, UnknownModel
-from thanosql.modelstore import version_folder
-from thanosql.types import Job, JobKind, JobState, Model, ModelState, Notice, Severity
+from thanosql.errors import LeaseLost, ThanoSQLError, TimedOut, Unavailable
+from thanosql.types import Job, JobState
 from trainer_service.base_models import BaseModels
-from trainer_service.child import Child
 from trainer_service.config import TrainerConfig
-from trainer_service.job_folder import JobFolder
-from trainer_service.jobs import ATTEMPTS, Product, Task, explain_disk, explain_end, is_disk_full
+from trainer_service.endings import Endings
+from trainer_service.job_run import JobRun
 from trainer_service.lease import renewing_lease
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 LOOK_SECONDS = 2.0
 """Between two looks for work, where nobody calls for one."""
-CATALOG_SECONDS = 60.0
-"""For so long a catalog that went away is waited for, at the end of a job."""
+STOP_SECONDS = 10.0
+"""For so long a job that is resumed waits for the end of its cancelled process."""
 
 
 class Worker:
-    """A thread that works on jobs, while the servicer adds, watches and cancels them.
+    """A thread that works on jobs, while the servicer adds, watches, cancels and resumes them.
 
     Args:
         config: Of the service.
@@ -45,29 +39,22 @@ class Worker:
     def __init__(self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels) -> None:
         self._config, self._catalog, self._bases = config, catalog, bases
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._endings = Endings(config, catalog, self._owner, lambda: self._stopping)
         self._stopping = False
         self._wake = threading.Event()
-        self._lock = threading.Lock()
-        self._job: Job | None = None
-        self._child: Child | None = None
-        self._lost = False
+        self._run: JobRun | None = None
         self.changed = threading.Condition()
         """Notified when a job has an event more, or has ended."""
-        self._thread = threading.Thread(target=self._run, name="trainer-worker", daemon=True)
+        self._thread = threading.Thread(target=self._look_for_jobs, name="trainer-worker", daemon=True)
 
     def start(self) -> None:
         """Begins to look for jobs."""
         self._thread.start()
 
-    @property
-    def job(self) -> Job | None:
-        """The job that is under way."""
-        return self._job
-
     def works_on(self, job_id: str) -> bool:
         """Whether this job is under way here."""
-        job = self._job
-        return job is not None and job.id == job_id
+        run = self._run
+        return run is not None and run.job.id == job_id
 
     def wake(self) -> None:
         """There is a new job."""
@@ -77,7 +64,7 @@ class Worker:
         """Stops; a job under way is left to whoever starts next."""
         self._stopping = True
         self._wake.set()
-        self._stop_child(lambda _: True)
+        self._stop_run(lambda _: True)
         self._thread.join()
 
     def cancel(self, job_id: str) -> Job:
@@ -86,15 +73,29 @@ class Worker:
         Raises:
             NotFound: there is no such job.
         """
-        self._catalog.get_job(job_id)
-        with self._lock:  # between a product and its registration there is no cancelling
-            job = self._catalog.finish_job(job_id, JobState.CANCELLED)
-        self._stop_child(lambda running: running.id == job_id)
+        job = self._endings.cancel(job_id)
+        if job.state is JobState.CANCELLED:
+            self._stop_run(lambda running: running.id == job_id)
         self._notify()
         return job
 
-    def _run(self) -> None:
+    def resume(self, job_id: str) -> Job:
+        """Queues a job that failed or was cancelled again; gives it as it is then.
+
+        Raises:
+            NotFound: there is no such job.
+            DataError: it has succeeded, or what it needs is not kept any more.
+        """
+        if self._catalog.get_job(job_id).state.ended:
+            with self.changed:  # its cancelled process may be writing its last checkpoint
+                self.changed.wait_for(lambda: not self.works_on(job_id), STOP_SECONDS)
+        job = self._endings.resume(job_id)
+        self.wake()
+        return job
+
+    def _look_for_jobs(self) -> None:
         reachable = True
+        self._endings.drop_expired()
         while not self._stopping:
             try:
                 job = self._catalog.claim_job(self._owner, self._config.lease_seconds)
@@ -117,200 +118,35 @@ class Worker:
 
     def _work(self, job: Job) -> None:
         """Carries out one claimed job, whatever comes of it."""
-        folder = JobFolder(self._config.jobs, job.id)
         log.info("job %s begins: %s of %s, attempt %d", job.id, job.spec.kind.value, job.spec.model, job.attempts)
-        with self._lock:
-            self._job, self._lost = job, False
+        run = self._run = JobRun(self._config, self._catalog, self._bases, job, self._notify)
         try:
-            with renewing_lease(self._catalog, job.id, self._owner, self._config.lease_seconds, self._lose):
-                self._attempt(job, folder)
+            run.folder.path.mkdir(parents=True, exist_ok=True)
+            with renewing_lease(self._catalog, job.id, self._owner, self._config.lease_seconds, run.stop):
+                if self._stopping:
+                    run.stop()
+                elif not self._endings.end_if_exported(job):
+                    product = run.make_product()
+                    if product is not None:
+                        self._endings.succeed(job, run.folder, product)
         except LeaseLost as error:
             log.warning("job %s is left: %s", job.id, error.message)
         except Exception as error:
-            self._fail(job, folder, error)
+            self._endings.fail(job, run.folder, error)
         finally:
             if self._stopping:
                 with suppress(ThanoSQLError):  # let go of it, so that it is taken up at once; it may have ended
                     self._catalog.renew_job_lease(job.id, self._owner, 0.001)
-            with self._lock:
-                self._job = None
+            self._run = None
             self._notify()
+        if not self._stopping:
+            self._endings.drop_expired()
 
-    def _attempt(self, job: Job, folder: JobFolder) -> None:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        product = folder.read_product()
-        if product is None:
-            if job.attempts > ATTEMPTS:
-                raise JobFailed(
-                    f"the trainer went down {ATTEMPTS} times while it worked on this job, so it is given up",
-                    hint=f"Its log says more: {folder.log}. Does the machine run out of memory?",
-                )
-            if job.attempts > 1:
-                text = f"The trainer had gone away; the job begins again (attempt {job.attempts} of {ATTEMPTS})."
-                folder.append(Notice(text, Severity.WARNING))
-            if job.spec.kind is JobKind.EXPORT and self._is_exported(job):
-                self._finish(job, JobState.SUCCEEDED)
-                return
-            version = self._choose_version(job, folder)
-            self._clean(job.spec.model, version)
-            try:
-                product = self._run_child(self._make_task(job, folder, version), folder)
-            finally:
-                if product is None:  # failed or stopped
-                    self._clean(job.spec.model, version)
-        if product is not None:
-            self._settle(job, folder, product)
-
-    def _make_task(self, job: Job, folder: JobFolder, version: int) -> Task:
-        config = self._config
-        folder.state.mkdir(exist_ok=True)
-        return Task(
-            job.id,
-            job.spec,
-            self._bases.resolve(job.spec.base),
-            version,
-            str(config.workspace.resolve()),
-            str(config.models.resolve()),
-            str(folder.rows.resolve()) if folder.rows.exists() else "",
-            config.device,
-            config.threads,
-            config.max_seconds,
-            str(folder.state.resolve()),
-        )
-
-    def _run_child(self, task: Task, folder: JobFolder) -> Product | None:
-        """Runs the child process to its end; None where it was stopped on request."""
-        if self._catalog_says_ended(task.job_id):  # cancelled while the base model was looked for
-            return None
-        with self._lock:
-            if self._stopping or self._lost:
-                return None
-            child = self._child = Child(task, folder.log)
-        log.info("job %s runs in process %d", task.job_id, child.pid)
-        product: Product | None = None
-        failure: ThanoSQLError | None = None
-        phase = ""
-        try:
-            for message in child.messages():
-                if isinstance(message, Product):
-                    product = message
-                elif isinstance(message, ThanoSQLError):
-                    failure = message
-                else:
-                    phase = getattr(message, "phase", phase)
-                    folder.append(message)
-                    self._notify()
-            code = child.wait()
-        finally:
-            with self._lock:
-                self._child = None
-            child.stop()
-        if self._stopping or self._lost or self._catalog_says_ended(task.job_id):
-            return None
-        if failure is not None:
-            raise failure
-        if product is None:
-            words = list(child.last_words)
-            raise explain_disk(words[-1]) if is_disk_full("\n".join(words[-3:])) else explain_end(code, words, phase)
-        return product
-
-    def _settle(self, job: Job, folder: JobFolder, product: Product) -> None:
-        """Registers what was made and ends the job, unless it was cancelled meanwhile."""
-        result = product.result
-        with self._lock:
-            now = self._insist(lambda: self._catalog.get_job(job.id))
-            if now.state is not JobState.RUNNING or now.owner != self._owner:
-                self._clean(job.spec.model, result.version)
-                return
-            folder.write_product(product)
-            model = Model(
-                result.model,
-                result.version,
-                job.spec.base,
-                product.base,
-                ModelState.READY,
-                result.wer,
-                result.cer,
-                report=product.report,
-            )
-            self._insist(lambda: self._catalog.register_model(model))
-            self._insist(lambda: self._catalog.finish_job(job.id, JobState.SUCCEEDED))
-        folder.drop_rows()
-        folder.drop_state()
-        log.info("job %s succeeded: %s version %d", job.id, result.model, result.version)
-
-    def _fail(self, job: Job, folder: JobFolder, error: Exception) -> None:
-        if isinstance(error, ThanoSQLError):
-            failure = error
-            log.warning("job %s failed: %s", job.id, error)
-        elif isinstance(error, OSError) and is_disk_full(str(error)):
-            failure = explain_disk(str(error))
-            log.warning("job %s failed: %s", job.id, failure)
-        else:
-            log.exception("job %s failed", job.id)
-            failure = JobFailed("the job failed by a fault of the trainer", hint="The trainer's log says more.")
-        with suppress(OSError):  # the catalog keeps the message too
-            folder.write_failure(failure)
-            folder.drop_rows()
-        self._finish(job, JobState.FAILED, str(failure))
-
-    def _finish(self, job: Job, state: JobState, error: str = "") -> None:
-        try:
-            self._insist(lambda: self._catalog.finish_job(job.id, state, error))
-        except ThanoSQLError as trouble:
-            log.error("job %s: its end (%s) could not be recorded: %s", job.id, state.value, trouble)
-
-    def _is_exported(self, job: Job) -> bool:
-        """Whether another job has made the model ready meanwhile."""
-        try:
-            return self._catalog.get_model(job.spec.model).state is ModelState.READY
-        except UnknownModel:
-            return False
-
-    def _choose_version(self, job: Job, folder: JobFolder) -> int:
-        """The version to make: that of an earlier attempt, or of a model that waits for its export, or a new one."""
-        version = folder.read_version()
-        if not version and job.spec.kind is JobKind.EXPORT:
-            with suppress(UnknownModel):
-                version = self._catalog.get_model(job.spec.model).version
-        version = version or self._catalog.reserve_model_version(job.spec.model)
-        folder.write_version(version)
-        return version
-
-    def _catalog_says_ended(self, job_id: str) -> bool:
-        return self._insist(lambda: self._catalog.get_job(job_id)).state.ended
-
-    def _clean(self, model: str, version: int) -> None:
-        """Removes what a child that was killed left in the model store."""
-        folder = version_folder(self._config.models, model, version)
-        for left in (*folder.parent.glob(f".{version}-*"), folder):
-            shutil.rmtree(left, ignore_errors=True)
-        with suppress(OSError):  # other versions live there
-            folder.parent.rmdir()
-
-    def _stop_child(self, concerns: Callable[[Job], bool]) -> None:
-        with self._lock:
-            child = self._child if self._job is not None and concerns(self._job) else None
-        if child is not None:
-            child.stop()
+    def _stop_run(self, concerns: Callable[[Job], bool]) -> None:
+        run = self._run
+        if run is not None and concerns(run.job):
+            run.stop()
 
     def _notify(self) -> None:
         with self.changed:
             self.changed.notify_all()
-
-    def _insist(self, call: Callable[[], T]) -> T:
-        """Calls the catalog, again and again where it has gone away for a moment."""
-        deadline = time.monotonic() + CATALOG_SECONDS
-        while True:
-            try:
-                return call()
-            except (Unavailable, TimedOut):
-                if self._stopping or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.5)
-
-    def _lose(self) -> None:
-        """The job under way is not ours any more."""
-        with self._lock:
-            self._lost = True
-        self._stop_child(lambda _: True)

@@ -109,7 +109,10 @@ def services(config: TrainerConfig) -> Iterator[Services]:
 @pytest.fixture(scope="module")
 def built(services: Services, rows: list[dict[str, str | None]]) -> tuple[Job, list[JobEvent]]:
     """A model `m` that was built, and everything that was said meanwhile."""
-    bad = [{"audio_path": "gone.flac", "text": "hello"}, {"audio_path": rows[0]["audio_path"], "text": ""}]
+    bad: list[dict[str, str | None]] = [
+        {"audio_path": "gone.flac", "text": "hello"},
+        {"audio_path": rows[0]["audio_path"], "text": ""},
+    ]
     job = services.train(replace(SPEC, eval_fraction=0.25), [*rows, *bad])
     return job, services.follow(job)
 
@@ -179,6 +182,8 @@ def test_a_build_tells_its_phases_in_order_without_gaps(built: tuple[Job, list[J
         "evaluate after epoch 1",
         "export",
         "check the export",
+        "quantise",
+        "hear int8",
     ]
     last_step = [event.event for event in events if isinstance(event.event, Progress) and event.event.phase == "train"]
     assert {"loss", "learning_rate", "audio_seconds_per_second"} <= set(last_step[-1].figures)
@@ -198,13 +203,20 @@ def test_a_job_can_be_followed_again_after_its_end(services: Services, built: tu
     assert services.follow(job, next_event=len(events) - 2) == events[-2:]
 
 
-def test_a_killed_child_fails_the_job_and_leaves_the_old_model(
+def test_a_child_that_is_killed_again_and_again_fails_the_job_and_leaves_the_old_model(
     services: Services, built: tuple[Job, list[JobEvent]], rows: list[dict[str, str | None]]
 ) -> None:
     before = services.left_in_store()
     job = services.train(ENDLESS, rows)
-    with pytest.raises(JobFailed, match=r"killed by SIGKILL during 'train'.*memory"):
-        follow_until_training(services, job, lambda: wait_for_child().send_signal(signal.SIGKILL))
+
+    def kill_each_child() -> None:
+        for event in services.trainer.watch_job(job.id):
+            if isinstance(event.event, Progress):  # its first word
+                wait_for_child().send_signal(signal.SIGKILL)
+
+    with pytest.raises(JobFailed, match=r"killed by SIGKILL during 'load.*memory.*begun 3 times") as caught:
+        kill_each_child()
+    assert "smaller batch_size" in caught.value.hint
     assert services.left_in_store() == before
     assert services.catalog.get_model("m").version == 1
     recorded = services.catalog.get_job(job.id)

@@ -1,0 +1,249 @@
+"""One job, from its claim to what its child process made: taken up where it was left, begun again when it is killed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from thanosql.clients import CatalogClient
+from thanosql.errors import JobFailed, ThanoSQLError, UnknownModel
+from thanosql.modelstore import version_folder
+from thanosql.types import BaseModel, BaseModelSource, Job, JobKind, ModelState, Notice, Progress, Severity
+from trainer_service.attempts import ATTEMPTS, Attempts, Reached, give_up, is_killed, lose, say_where_it_goes_on
+from trainer_service.base_models import BaseModels
+from trainer_service.child import Child
+from trainer_service.config import TrainerConfig
+from trainer_service.job_events import Told
+from trainer_service.job_folder import JobFolder
+from trainer_service.jobs import Product, Task, explain_disk, explain_end, is_disk_full
+from trainer_service.patience import insist
+
+log = logging.getLogger(__name__)
+
+
+class JobRun:
+    """Carries out one claimed job, in the worker's thread; `stop` comes from any other.
+
+    Args:
+        config: Of the service.
+        catalog: Knows the job.
+        bases: Resolves base models.
+        job: As it was claimed.
+        notify: Called when the job has an event more.
+    """
+
+    def __init__(
+        self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels, job: Job, notify: Callable[[], None]
+    ) -> None:
+        self.job, self.folder = job, JobFolder(config.jobs, job.id)
+        self.told = Told()
+        self._config, self._catalog, self._bases, self._notify = config, catalog, bases, notify
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self.is_stopped = False
+        """On request: the job was cancelled or is somebody else's, or the trainer stops."""
+
+    def stop(self) -> None:
+        """Ends the child process, within a second, and begins no other. The job stays as the catalog knows it."""
+        with self._lock:
+            self.is_stopped = True
+            child = self._child
+        if child is not None:
+            child.stop()
+
+    def make_product(self) -> Product | None:
+        """Runs child processes until one has made what the job is to make; None where the job was stopped.
+
+        Raises:
+            ThanoSQLError: what the child found wrong.
+            JobFailed: it was killed too often.
+        """
+        job, folder = self.job, self.folder
+        made = folder.read_product()
+        if made is not None and version_folder(self._config.models, made.result.model, made.result.version).exists():
+            return made  # the trainer that made it went away before the catalog was told
+        attempts = self._take_up()
+        if job.spec.kind is not JobKind.EXPORT and not folder.rows.exists():
+            raise JobFailed(
+                f"the rows of job {job.id} are not in this trainer's folder {folder.path.parent}",
+                hint="Were they removed, or does the job belong to a trainer with another state folder? "
+                "Run its statement again.",
+            )
+        task = self._make_task()
+        product: Product | None = None
+        try:
+            while product is None and not self.is_stopped:
+                self._clean(task.version)
+                product = self._run_child(task, attempts)
+                attempts = folder.read_attempts() or attempts
+        finally:
+            if product is None:
+                self._clean(task.version)
+        return product
+
+    def _take_up(self) -> Attempts:
+        """The attempts that are left, and a notice where this is not the first.
+
+        Raises:
+            JobFailed: the trainer went down too often while it worked on this job.
+        """
+        job, folder = self.job, self.folder
+        folder.drop_failure()
+        self.told = folder.events.sum_up()
+        known, checkpoint = folder.read_attempts(), folder.read_checkpoint()
+        if job.attempts == 1:  # new, or resumed by its user
+            attempts = Attempts()
+            why, severity = "The job is resumed.", Severity.INFO
+        elif known is not None and not known.is_running:
+            attempts = known
+            why, severity = "The trainer was stopped, and is back.", Severity.INFO
+        else:
+            # It went away without a word: killed, or with the whole machine.
+            before = known or Attempts(lost=job.attempts - 2)
+            attempts = lose(before, Reached(checkpoint, len(self.told.phases)))
+            why, severity = f"The trainer had gone away ({attempts.lost} of {ATTEMPTS}).", Severity.WARNING
+        folder.write_attempts(attempts)
+        if attempts.are_used_up:
+            raise give_up(
+                JobFailed(
+                    "the trainer went down while it worked on this job",
+                    hint=f"Its log says more: {folder.log}. Does the machine run out of memory?",
+                )
+            )
+        if job.attempts > 1 or known is not None:
+            self._say(Notice(f"{why} {say_where_it_goes_on(checkpoint, self.told.steps)}", severity))
+        return attempts
+
+    def _make_task(self) -> Task:
+        config, folder, job = self._config, self.folder, self.job
+        base = folder.read_base()
+        if base is None:
+            base = self._find_model() if job.spec.kind is JobKind.FIT else self._bases.resolve(job.spec.base)
+            folder.write_base(base)
+        folder.state.mkdir(exist_ok=True)
+        return Task(
+            job.id,
+            job.spec,
+            base,
+            self._choose_version(),
+            str(config.workspace.resolve()),
+            str(config.models.resolve()),
+            str(folder.rows.resolve()) if folder.rows.exists() else "",
+            config.device,
+            config.threads,
+            config.max_seconds,
+            str(folder.state.resolve()),
+        )
+
+    def _find_model(self) -> BaseModel:
+        """The newest version of the model that FIT goes on from, as a base.
+
+        Raises:
+            UnknownModel: there is no such model.
+            JobFailed: it has no files.
+        """
+        model = insist(lambda: self._catalog.get_model(self.job.spec.base), lambda: self.is_stopped)
+        folder = version_folder(self._config.models, model.name, model.version).resolve()
+        if model.state is ModelState.PENDING or not folder.exists():
+            raise JobFailed(
+                f"model {model.name!r}, version {model.version}, is not in the model store",
+                hint=f"PREDICT USING {model.name} makes it ready, where it has not been used yet."
+                if model.state is ModelState.PENDING
+                else f"Was {folder} removed by hand?",
+            )
+        return BaseModel(model.class_name, str(folder), source=BaseModelSource.FOLDER)
+
+    def _choose_version(self) -> int:
+        """The version to make: that of an earlier attempt, or of a model that waits for its export, or a new one."""
+        version = self.folder.read_version()
+        if not version and self.job.spec.kind is JobKind.EXPORT:
+            with suppress(UnknownModel):
+                version = self._catalog.get_model(self.job.spec.model).version
+        version = version or self._catalog.reserve_model_version(self.job.spec.model)
+        self.folder.write_version(version)
+        return version
+
+    def _run_child(self, task: Task, attempts: Attempts) -> Product | None:
+        """Runs a child process to its end; None where it was stopped, or killed and may be begun again.
+
+        Raises:
+            ThanoSQLError: what it told, or why it ended without a word.
+        """
+        if self._is_over():  # cancelled while the base model was looked for
+            return None
+        self.folder.write_attempts(replace(attempts, is_running=True))
+        with self._lock:
+            if self.is_stopped:
+                return None
+            child = self._child = Child(task, self.folder.log)
+        log.info("job %s runs in process %d", task.job_id, child.pid)
+        product: Product | None = None
+        failure: ThanoSQLError | None = None
+        phase = ""
+        try:
+            for message in child.messages():
+                if isinstance(message, Product):
+                    product = message
+                elif isinstance(message, ThanoSQLError):
+                    failure = message
+                else:
+                    phase = getattr(message, "phase", phase)
+                    self._say(message)
+            code = child.wait()
+        finally:
+            with self._lock:
+                self._child = None
+            child.stop()
+        with suppress(OSError):  # the disk is full; at worst this counts as a process that was lost
+            self.folder.write_attempts(attempts)
+        if self._is_over():
+            return None
+        if failure is not None:
+            raise failure
+        if product is None:
+            self._judge(code, list(child.last_words), phase, attempts)
+        return product
+
+    def _judge(self, code: int, last_words: list[str], phase: str, attempts: Attempts) -> None:
+        """Returns where a child that ended without a word shall have a successor."""
+        failure = explain_end(code, last_words, phase)
+        if is_disk_full("\n".join(last_words[-3:])):
+            raise explain_disk(last_words[-1])
+        if not is_killed(code):  # by an error of its own, which would come again
+            raise failure
+        checkpoint = self.folder.read_checkpoint()
+        left = lose(attempts, Reached(checkpoint, len(self.told.phases)))
+        self.folder.write_attempts(left)
+        if left.are_used_up:
+            raise give_up(failure)
+        where = say_where_it_goes_on(checkpoint, self.told.steps)
+        what = f"{failure.message[0].upper()}{failure.message[1:]} ({left.lost} of {ATTEMPTS})"
+        log.warning("job %s: %s; %s", self.job.id, failure.message, where)
+        self._say(Notice(f"{what}. {where}", Severity.WARNING))
+
+    def _say(self, message: Progress | Notice) -> None:
+        self.folder.events.append(message)
+        self.told = self.told.with_event(message)
+        self._notify()
+
+    def _is_over(self) -> bool:
+        if self.is_stopped:
+            return True
+        return insist(lambda: self._catalog.get_job(self.job.id), lambda: self.is_stopped).state.ended
+
+    def _clean(self, version: int) -> None:
+        clean_version(self._config.models, self.job.spec.model, version)
+
+
+def clean_version(models: Path, model: str, version: int) -> None:
+    """Removes what a child that was killed left in the model store."""
+    folder = version_folder(models, model, version)
+    for left in (*folder.parent.glob(f".{version}-*"), folder):
+        shutil.rmtree(left, ignore_errors=True)
+    with suppress(OSError):  # other versions live there
+        folder.parent.rmdir()
