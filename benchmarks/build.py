@@ -82,6 +82,7 @@ def prepare_recipe(task: Task, precision: str = "") -> Callable[[], tuple[float,
     os.environ |= ENVIRONMENT
     import torch
 
+    from thanosql.alphabet import Alphabet
     from thanosql.audio import read_audio
     from trainer_service import finetune
     from trainer_service.checkpoints import load_folder
@@ -89,7 +90,6 @@ def prepare_recipe(task: Task, precision: str = "") -> Callable[[], tuple[float,
     from trainer_service.export import describe, new_description
     from trainer_service.graph import frame_count
     from trainer_service.recipe import Recipe
-    from trainer_service.text import Alphabet
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
 

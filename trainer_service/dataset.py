@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from thanosql.alphabet import Alphabet
 from thanosql.audio import MINIMUM_SECONDS, read_audio
 from thanosql.errors import AudioError, DataError, NotFound, PathRefused
 from thanosql.types import Progress
 from thanosql.workspace import existing_file
 from trainer_service.data_report import EXAMPLES, DataReport, KeptRow, count_reasons, make_report
-from trainer_service.text import Alphabet, count_characters, require_known_characters
+from trainer_service.text import count_characters, require_known_characters
 
 
 @dataclass(frozen=True, slots=True)

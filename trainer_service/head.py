@@ -13,11 +13,12 @@ import torch
 from torch import nn
 from transformers import Wav2Vec2CTCTokenizer
 
+from thanosql.alphabet import Alphabet
 from thanosql.modelstore import ModelDescription
 from thanosql.types import Notice
 from trainer_service.checkpoints import Checkpoint
 from trainer_service.export import describe
-from trainer_service.text import Alphabet, shorten
+from trainer_service.text import shorten
 from trainer_service.vocabulary import Change, Choice, choose_vocabulary
 
 

@@ -25,8 +25,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from thanosql.alphabet import Alphabet
 from thanosql.errors import DataError
-from trainer_service.text import UNKNOWN_LIMIT, Alphabet, CharacterCount, count_characters, script_of, shorten
+from trainer_service.text import UNKNOWN_LIMIT, CharacterCount, count_characters, script_of, shorten
 
 MOST_LETTERS = 5_000
 """Of a vocabulary; Mandarin by characters has between four and five thousand."""

@@ -13,11 +13,11 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from thanosql.alphabet import Alphabet
 from thanosql.errors import DataError
 from thanosql.types import Progress
 from trainer_service.data_report import DataReport
 from trainer_service.dataset import Limits, Row, Utterance, check_rows
-from trainer_service.text import Alphabet
 
 ALPHABET = Alphabet(["<pad>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'"], 1, (0,))
 LIMITS = Limits(16_000, 5.0, lambda samples: max(0, (samples - 80) // 320))

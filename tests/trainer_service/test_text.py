@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from thanosql.alphabet import Alphabet
 from thanosql.errors import DataError
-from trainer_service.text import Alphabet, CharacterCount, count_characters, require_known_characters
+from trainer_service.text import CharacterCount, count_characters, require_known_characters
 
 ENGLISH = Alphabet(["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'"], 4, (0, 1, 2, 3))
 LOWER = Alphabet(["<pad>", "|", *"abcdefghijklmnopqrstuvwxyzäöüß-"], 1, (0,))

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
+from thanosql.alphabet import Alphabet
 from thanosql.errors import DataError
-from trainer_service.text import Alphabet, count_characters, require_known_characters
+from trainer_service.text import count_characters, require_known_characters
 from trainer_service.vocabulary import LEAST_REPETITION, MOST_LETTERS, Change, Choice, choose_vocabulary
 
 
