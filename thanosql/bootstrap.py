@@ -7,8 +7,15 @@ the Bootstrap", 1993; for word error rates, and for the difference of two system
 
 The plain percentile interval is too narrow where little is drawn from: it lacks the factor n / (n − 1) of the
 variance, and knows no Student's t. Its tails are therefore taken further out, as Hesterberg proposes ("What
-Teachers Should Know About the Bootstrap", The American Statistician 69, 2015, section 5.3): the "expanded"
-percentile interval, which is the plain one from some hundred units on.
+Teachers Should Know About the Bootstrap", The American Statistician 69, 2015): the "expanded" percentile
+interval, which is the plain one from some hundred units on.
+
+Rows of one speaker are alike: drawn one by one, they promise too much of other speakers. Whole speakers are
+drawn instead (the cluster bootstrap) wherever there are `FEWEST_UNITS` of them; the expanded tails make that
+sound for few. Over eight simulated speakers whose rates differ by 70 %, 90 % of the intervals hold the true
+rate, against 83 % with plain tails and 66 % with rows drawn one by one; over twenty 92 % against 70 %
+(`tests/thanosql/test_bootstrap.py`). Under six speakers no way is sound of other speakers: rows are drawn, and
+the interval is of other recordings of the same speakers.
 """
 
 from __future__ import annotations
@@ -37,7 +44,7 @@ MOST_RESAMPLES, FEWEST_RESAMPLES, DRAWS = 10_000, 1_000, 20_000_000
 """Resamples taken: as many as the draws allow (units times resamples), within the two bounds."""
 
 _DRAWN_AT_ONCE = 50_000
-"""Draws counted in one go: their weights stay in the processor's cache (twice as fast as ten times as many)."""
+"""Draws counted in one go, few enough for their weights to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def divide(errors: Numbers, length: Numbers) -> Numbers:
 
 
 def _find_tail(units: int) -> float:
-    """The share of resamples beyond each end: 0.025, and less with few units; Hesterberg 2015, section 5.3."""
+    """The share of resamples beyond each end: 0.025, and less with few units (Hesterberg 2015)."""
     return NormalDist().cdf(-math.sqrt(units / (units - 1)) * _find_t((1 + CONFIDENCE) / 2, units - 1))
 
 

@@ -79,7 +79,7 @@ class Comparison:
 def compare(before: Evaluation, after: Evaluation, *, metric: Metric = "wer", seed: int = 0) -> Comparison:
     """Compares two models by their transcripts of the same rows.
 
-    The difference is taken within each resample of the rows (Bisani & Ney 2004, section 4): what makes a row hard
+    The difference is taken within each resample of the rows (Bisani & Ney 2004): what makes a row hard
     makes it hard for both models, so that a difference may be certain where the two intervals overlap.
 
     Args:

@@ -9,12 +9,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from thanosql.bootstrap import CONFIDENCE, Interval, Numbers, divide, find_interval, resample_sums, sum_by_speaker
+from thanosql.bootstrap import (
+    CONFIDENCE,
+    FEWEST_UNITS,
+    Interval,
+    Numbers,
+    divide,
+    find_interval,
+    resample_sums,
+    sum_by_speaker,
+)
 from thanosql.confusions import Confusion, WordEdit, cut, find_word_edits, rank_confusions
 from thanosql.scoring import ErrorCounts, count_errors, normalise
-
-FEWEST_SPEAKERS = 10
-"""Speakers from which on whole speakers are drawn again instead of rows."""
 
 SHOWN_ROWS = 10
 """Worst rows shown."""
@@ -52,7 +58,7 @@ class RowCounts:
 
     def units(self) -> tuple[Numbers, Unit]:
         """The counts of what is drawn again, `[units, 4]`, and what that is."""
-        if self.speakers is not None and len(set(self.speakers)) >= FEWEST_SPEAKERS:
+        if self.speakers is not None and len(set(self.speakers)) >= FEWEST_UNITS:
             return sum_by_speaker(self.counts, self.speakers), "speaker"
         return self.counts, "row"
 
@@ -81,6 +87,17 @@ class Evaluation:
     """Those with the most errors in words, among equals with the highest rate; none without errors."""
     row_counts: RowCounts = field(repr=False, compare=False)
 
+    @property
+    def caveat(self) -> str:
+        """What the intervals do not cover; "" where that is nothing known."""
+        if self.speakers is None or self.resampled_by == "speaker" or self.wer.low is None:
+            return ""
+        voices = "one speaker" if self.speakers == 1 else f"{self.speakers} speakers"
+        return (
+            f"The rows are of {voices} only: the interval is of other recordings of the same, and other speakers may "
+            f"lie outside. From {FEWEST_UNITS} speakers on it covers them."
+        )
+
     def to_json(self) -> dict[str, Any]:
         """All of it but the counts of single rows, as JSON has it: some kilobytes whatever the number of rows."""
         kept = dataclasses.replace(self, row_counts=RowCounts(np.empty((0, 4)), None))
@@ -100,7 +117,7 @@ def evaluate(
     Args:
         references: What was said, of each row.
         hypotheses: What was heard.
-        speakers: Of each row. With `FEWEST_SPEAKERS` or more, and none unknown, the intervals tell of other
+        speakers: Of each row. With `FEWEST_UNITS` or more, and none unknown, the intervals tell of other
             speakers too; else of other recordings of these.
         names: Of each row, for the worst ones; a path, say.
         seed: Of the bootstrap.
@@ -112,9 +129,9 @@ def evaluate(
     >>> f"{evaluation.wer.score:.1%}", evaluation.words.substitutions, evaluation.worst[0].row
     ('28.6%', 2, 1)
     """
-    names = [""] * len(references) if names is None else names
-    if not len(references) == len(hypotheses) == len(names) or len(speakers or references) != len(references):
+    if {len(column) for column in (hypotheses, speakers, names) if column is not None} != {len(references)}:
         raise ValueError(f"{len(references)} references do not go with the other columns of the rows")
+    names = [""] * len(references) if names is None else names
     words, characters = ErrorCounts(), ErrorCounts()
     counts = np.zeros((len(references), 4))
     edits: list[WordEdit] = []
