@@ -68,11 +68,16 @@ class Comparison:
                 f"No difference has been shown: {drawn} {'is' if self.units == 1 else 'are'} too few for an interval, "
                 f"it takes {FEWEST_UNITS} or more. Hold out more rows."
             )
+        more = "Hold out more rows" + (", of more speakers" if self.resampled_by == "speaker" else "")
         needed = _count_needed(self.difference, self.rows)
-        advice = f"about {needed:,} rows like these would show one of this size" if needed else "more rows narrow it"
+        if needed is None:
+            size = f"a difference as small takes more than {_MANY_TIMES} times as many to show"
+            advice = f"{more}, or take the two to be alike: {size}."
+        else:
+            advice = f"{more}: about {needed:,} like these would show a difference of this size."
         return (
             f"No difference has been shown: the interval includes zero, so that {drawn} drawn otherwise may say the "
-            f"opposite. Hold out more rows: {advice}."
+            f"opposite. {advice}"
         )
 
 

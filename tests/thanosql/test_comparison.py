@@ -48,13 +48,14 @@ def test_a_comparison_reads_as_a_sentence(before: float, after: float, differenc
             Interval(-0.01, -0.03, 0.01),
             100,
             "No difference has been shown: the interval includes zero, so that 100 rows drawn otherwise may say the "
-            "opposite. Hold out more rows: about 820 rows like these would show one of this size.",
+            "opposite. Hold out more rows: about 820 like these would show a difference of this size.",
         ),
         (
             Interval(-0.0001, -0.03, 0.03),
             100,
             "No difference has been shown: the interval includes zero, so that 100 rows drawn otherwise may say the "
-            "opposite. Hold out more rows: more rows narrow it.",
+            "opposite. Hold out more rows, or take the two to be alike: a difference as small takes more than 100 "
+            "times as many to show.",
         ),
         (
             Interval(-0.4),
@@ -72,6 +73,14 @@ def test_a_difference_that_was_not_shown_is_warned_of(difference: Interval, rows
     comparison = Comparison("wer", 0.5, 0.5 + difference.score, difference, rows, "row", rows)
     assert comparison.warning == warning
     assert comparison.is_shown is (not warning)
+
+
+def test_more_speakers_are_asked_for_where_speakers_were_drawn() -> None:
+    comparison = Comparison("wer", 0.2, 0.19, Interval(-0.01, -0.03, 0.01), 100, "speaker", 8)
+    assert comparison.warning == (
+        "No difference has been shown: the interval includes zero, so that 8 speakers drawn otherwise may say the "
+        "opposite. Hold out more rows, of more speakers: about 820 like these would show a difference of this size."
+    )
 
 
 def hear(draw: random.Random, said: list[str], wrong: dict[str, float]) -> list[str]:
