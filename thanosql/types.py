@@ -189,6 +189,8 @@ class JobSpec:
     """Low-rank adapters are trained in place of the transformer's weights."""
     augmentation: bool | None = None
     """None: from the amount of data."""
+    language_model: str = ""
+    """Empty: built where there are enough words, kept where it helps; "true", "false", or a file of the workspace."""
     devices: int = 1
     """Processes that train together, each on a device of its own."""
 

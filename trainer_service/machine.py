@@ -18,13 +18,22 @@ def available_cores() -> int:
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device of a name; "auto": the GPU where there is one.
+    """The device of a name; "auto": the GPU where there is one. Of processes that train together, each has its own.
 
     Raises:
         JobFailed: there is no such device.
     """
+    place = int(os.environ.get("LOCAL_RANK", "0"))  # torchrun's
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda":
+        if place >= torch.cuda.device_count():
+            raise JobFailed(
+                f"a GPU number {place + 1} was asked for, and this machine has {torch.cuda.device_count()}",
+                hint="Give devices=… accordingly, or set the trainer's device to cpu.",
+            )
+        torch.cuda.set_device(place)
+        return torch.device("cuda", place)
     try:
         device = torch.device(wanted)
         torch.zeros(1, device=device)
@@ -64,6 +73,17 @@ def peak_memory() -> int | None:
         return None
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size << 10
+
+
+def memory_in_use(device: torch.device) -> int:
+    """The most memory in bytes that was in use, of the GPU where there is one; 0 where it is not known."""
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else peak_memory() or 0
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of whatever library says that memory ran out, on the GPU or in the machine."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _all_memory() -> int:

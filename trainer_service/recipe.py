@@ -1,4 +1,4 @@
-"""The numbers of a training: learning rate, its schedule, batches, masks, and what is held out.
+"""The numbers of a training: learning rate, its schedule, steps, masks, augmentation, and what is held out.
 
 After the fine-tuning of wav2vec 2.0 (Baevski et al. 2020, and fairseq's configurations of it), for a base that
 already has a CTC head for the language: the head is kept, so nothing of the transformer has to be frozen first.
@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from thanosql.types import JobSpec
 
@@ -20,11 +17,23 @@ EVALUATED_FROM_ROWS = 50
 """Usable rows from which on a part is held out without being asked for."""
 EVALUATED_FRACTION = 0.1
 
-BATCH_SECONDS = 240.0
-"""Most seconds of audio in a batch, where memory allows it: about what wav2vec 2.0 was fine-tuned with on each GPU."""
+STEP_SECONDS = 240.0
+"""Most seconds of audio in a step: about what wav2vec 2.0 was fine-tuned with on each GPU."""
 
 RATES = ((10.0, 5e-5), (300.0, 3e-5), (math.inf, 1e-4))
 """Learning rate up to so many hours of audio."""
+
+AUGMENTED_HOURS = 10.0
+"""Up to so many hours of audio, speed is perturbed without being asked for: more recordings vary by themselves."""
+SPEEDS = (0.9, 1.0, 1.1)
+"""Factors of speed perturbation (Ko et al. 2015, "Audio augmentation for speech recognition")."""
+
+LORA_RANK = 32
+LORA_RATE = 10.0
+"""Times the rate of a full training: adapters start from nothing, and are few."""
+
+FROZEN_STEPS = 10_000
+"""Most steps in which a new head is trained alone; a tenth of all steps, if that is less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +41,22 @@ class Recipe:
     """Every number of a training; goes into the report as it is."""
 
     epochs: int
-    batch_rows: int
-    """Most rows in a batch."""
+    step_rows: int
+    """Most rows in a step."""
     learning_rate: float
     seed: int
     early_stopping: bool = False
     patience: int = 3
     """Epochs without a better WER on the held-out rows after which early stopping stops."""
-    batch_seconds: float = BATCH_SECONDS
-    """Most seconds of audio, padding included, in a batch: what bounds memory. A longer clip is a batch of its own."""
+    averaged: int = 3
+    """So many of the best epochs' weights are averaged at the end, and kept where that is better."""
+    step_seconds: float = STEP_SECONDS
+    """Most seconds of audio, padding included, in a step. A longer clip is a step of its own."""
     warm_up: float = 0.1
     hold: float = 0.4
     """Shares of the steps in which the rate rises and stays; in the rest it decays."""
+    frozen: float = 0.0
+    """Share of the steps, at first, in which only the head is trained: for a head that is new."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.0
     clip_norm: float = 1.0
@@ -52,6 +65,10 @@ class Recipe:
     time_mask_frames: int = 10
     channel_mask: float = 0.0
     channel_mask_width: int = 64
+    speeds: tuple[float, ...] = (1.0,)
+    """Each time that a clip is heard, it is played at one of these speeds."""
+    lora_rank: int = 0
+    """Of the adapters that are trained in place of the transformer's weights; 0: the weights themselves are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +92,43 @@ class ModelSize:
         return 50 * self.layers * (8 * self.hidden + 3 * self.intermediate) * 4 * 2.5
 
 
-def choose_recipe(spec: JobSpec, hours: float, size: ModelSize, memory: int) -> Recipe:
+def choose_recipe(spec: JobSpec, hours: float, *, new_head: bool = False) -> Recipe:
     """The recipe for a job; what the user gave stands.
 
     Args:
         spec: What the user asked for.
         hours: Of audio.
-        size: Of the base model.
-        memory: Bytes that are free.
+        new_head: Whether the head was made for this alphabet, and knows nothing yet.
     """
-    rate = spec.learning_rate or next(rate for most, rate in RATES if hours <= most)
-    seconds = min(BATCH_SECONDS, memory / 2 / size.bytes_per_second)
-    return Recipe(
-        spec.epochs, spec.batch_size, rate, spec.seed, spec.early_stopping, batch_seconds=max(1.0, round(seconds, 1))
+    rate = next(rate for most, rate in RATES if hours <= most) * (LORA_RATE if spec.lora else 1.0)
+    is_augmented = hours <= AUGMENTED_HOURS if spec.augmentation is None else spec.augmentation
+    recipe = Recipe(
+        epochs=spec.epochs,
+        step_rows=spec.batch_size,
+        learning_rate=spec.learning_rate or rate,
+        seed=spec.seed,
+        early_stopping=spec.early_stopping,
+        frozen=0.1 if new_head else 0.0,
+        speeds=SPEEDS if is_augmented else (1.0,),
+        lora_rank=LORA_RANK if spec.lora else 0,
     )
+    # Without augmentation at all: what is heard is what was recorded.
+    return replace(recipe, time_mask=0.0, channel_mask=0.0) if spec.augmentation is False else recipe
+
+
+def seconds_at_once(size: ModelSize, memory: int) -> float:
+    """Padded seconds of audio that are computed together, where so many bytes of memory are free."""
+    return max(1.0, round(memory / 2 / size.bytes_per_second, 1))
+
+
+def draw_speed(recipe: Recipe, epoch: int, row: int) -> float:
+    """The speed at which a row is heard in an epoch; the same whenever asked."""
+    return random.Random(f"speed {recipe.seed} {epoch} {row}").choice(recipe.speeds)
+
+
+def frozen_steps(recipe: Recipe, steps: int) -> int:
+    """How many of the first steps train the head alone."""
+    return min(int(recipe.frozen * steps), FROZEN_STEPS)
 
 
 def rate_at(recipe: Recipe, step: int, steps: int) -> float:
@@ -103,83 +143,45 @@ def rate_at(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def hold_out(
-    rows: int, speakers: Sequence[str | None] | None, fraction: float | None, seed: int
+    files: Sequence[str], speakers: Sequence[str | None] | None, fraction: float | None, seed: int
 ) -> tuple[tuple[int, ...], str]:
     """Which rows are kept for evaluation, and how they were chosen.
 
-    By whole speakers where there are enough of them, so that the figure is for voices that were not trained on.
+    By whole speakers where there are enough of them, so that the figure is for voices that were not trained on. Rows
+    of one file are never parted: what was trained on would be evaluated.
 
     Args:
-        rows: How many there are.
+        files: Recording of each row.
         speakers: Of each row; None where the table has no such column.
         fraction: Wanted share; None: a tenth from 50 rows on.
         seed: Of the choice.
     """
+    rows = len(files)
     if fraction is None:
         fraction = EVALUATED_FRACTION if rows >= EVALUATED_FROM_ROWS else 0.0
     wanted = min(math.ceil(rows * fraction), rows - 1)
     if wanted <= 0:
         return (), "none"
-    draw = random.Random(seed)
+    members: dict[str, list[int]] = {}
+    for row, file in enumerate(files):
+        members.setdefault(file, []).append(row)
     if speakers is not None and None not in speakers:
-        groups = sorted({speaker for speaker in speakers if speaker is not None})
-        draw.shuffle(groups)
-        chosen: list[int] = []
-        for group in groups:
-            members = [row for row, speaker in enumerate(speakers) if speaker == group]
-            # One voice with most of the rows is no sample of voices.
-            if len(chosen) < wanted and len(chosen) + len(members) <= 2 * wanted:
-                chosen += members
+        by_speaker: dict[str, list[int]] = {}
+        for of_file in members.values():
+            by_speaker.setdefault(str(speakers[of_file[0]]), []).extend(of_file)
+        # One voice with most of the rows is no sample of voices.
+        chosen = _choose_groups(by_speaker, wanted, 2 * wanted, seed)
         if len(chosen) >= wanted:
-            return tuple(sorted(chosen)), "by speaker"
-    return tuple(sorted(draw.sample(range(rows), wanted))), "at random"
+            return chosen, "by speaker"
+    return _choose_groups(members, wanted, rows - 1, seed), "at random"
 
 
-def plan_batches(seconds: Sequence[float], recipe: Recipe, epoch: int) -> list[list[int]]:
-    """The rows of each batch of an epoch; the same whenever asked, other in each epoch.
-
-    Rows of like length go together, so that padding is little: lengths are blurred a little before they are
-    sorted, so that not the same rows meet each time, and the batches come in any order.
-    """
-    draw = random.Random(f"{recipe.seed} {epoch}")
-    order = sorted(range(len(seconds)), key=lambda row: seconds[row] * draw.uniform(0.92, 1.08))
-    batches: list[list[int]] = []
-    longest = 0.0
-    for row in order:
-        longest = max(longest, seconds[row])
-        full = not batches or len(batches[-1]) == recipe.batch_rows
-        if full or longest * (len(batches[-1]) + 1) > recipe.batch_seconds:
-            batches.append([])
-            longest = seconds[row]
-        batches[-1].append(row)
-    draw.shuffle(batches)
-    return batches
-
-
-def draw_time_mask(frames: Sequence[int], recipe: Recipe, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Frames to hide from the network (SpecAugment, as wav2vec 2.0 does it): bool `[rows, longest]`.
-
-    A clip of under twice the length of a span keeps all its frames: nothing would be left of it.
-    """
-    mask = np.zeros((len(frames), max(frames)), np.bool_)
-    length = recipe.time_mask_frames
-    for row, count in enumerate(frames):
-        if count < 2 * length:
-            continue
-        # Rounded up or down by chance, so that short clips get their share on average.
-        spans = int(recipe.time_mask * count / length + draw.random())
-        for start in draw.choice(count - length + 1, spans, replace=False):
-            mask[row, start : start + length] = True
-    return mask
-
-
-def draw_channel_mask(rows: int, channels: int, recipe: Recipe, draw: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Channels of the hidden layer to hide: bool `[rows, channels]`."""
-    mask = np.zeros((rows, channels), np.bool_)
-    width = min(recipe.channel_mask_width, channels // 2)
-    for row in range(rows):
-        for start in draw.integers(
-            0, channels - width + 1, int(recipe.channel_mask * channels / width + draw.random())
-        ):
-            mask[row, start : start + width] = True
-    return mask
+def _choose_groups(groups: Mapping[str, Sequence[int]], wanted: int, most: int, seed: int) -> tuple[int, ...]:
+    """The rows of groups drawn one after the other until there are enough; no group that makes it too many."""
+    names = sorted(groups)
+    random.Random(seed).shuffle(names)
+    chosen: list[int] = []
+    for name in names:
+        if len(chosen) < wanted and len(chosen) + len(groups[name]) <= most:
+            chosen += groups[name]
+    return tuple(sorted(chosen))

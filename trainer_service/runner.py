@@ -1,26 +1,34 @@
 """The child process of a job: `python -m trainer_service.runner` reads a task, works, tells how it goes.
 
 The task is one line of JSON on standard input; messages are lines of JSON on standard output; the last one is the
-product or the failure. When standard input ends, the parent has gone, and so does this process.
+product or the failure. When standard input ends, the parent has gone, and so does this process. A task for several
+devices is worked on by as many processes, which torchrun starts; on several machines, start it there with the file:
+`torchrun --nnodes N … -m trainer_service.runner <state>/task.json`, with the workspace and the state on a shared disk.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from thanosql.errors import JobFailed, ThanoSQLError
+from thanosql.modelstore import require_writable
 from thanosql.types import JobKind, JobResult, Notice, Progress
 from trainer_service.jobs import Message, Product, Task, explain_disk, is_disk_full, write_line
 
+STOP_WITHIN = 0.5
+"""Seconds from SIGTERM to the end of the process; the parent kills it soon after."""
 TELL_SECONDS = 0.2
 """Between two messages on the progress of a phase."""
 ENVIRONMENT = {
@@ -37,22 +45,29 @@ Say = Callable[[Progress | Notice], None]
 
 
 def main() -> None:
-    """Works on the task that standard input gives, and ends the process."""
+    """Works on the task that standard input gives, or the file that is named, and ends the process."""
     # What libraries print must not come between the messages.
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    task = Task.from_json(sys.stdin.readline())
+    task = Task.from_json(Path(sys.argv[1]).read_text("utf-8") if len(sys.argv) > 1 else sys.stdin.readline())
+    os.environ |= ENVIRONMENT
+    if task.spec.devices > 1 and not is_launched():
+        launch(task, messages.fileno())
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    is_first = int(os.environ.get("RANK", "0")) == 0
     lock = threading.Lock()
 
     def write(message: Message) -> None:
-        with lock:
-            messages.write(write_line(message) + "\n")
-            messages.flush()
+        if is_first:  # one speaks for all
+            with lock:
+                messages.write(write_line(message) + "\n")
+                messages.flush()
 
     code = 0
     try:
-        write(work(task, thin_out(write)))
+        product = work(task, thin_out(write), listen_for_stop())
+        if product is not None:
+            write(product)
     except Exception as error:
         traceback.print_exc()
         failure = explain(error)
@@ -64,44 +79,89 @@ def main() -> None:
     os._exit(code)
 
 
-def work(task: Task, say: Say) -> Product:
+def launch(task: Task, messages: int) -> NoReturn:
+    """Becomes torchrun, which starts this module once for each device; the first of them tells and writes for all."""
+    file = Path(task.state) / "task.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(task.to_json(), "utf-8")
+    os.dup2(messages, 1)
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(task.spec.devices))
+    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "trainer_service.runner", str(file)])
+
+
+def is_launched() -> bool:
+    """Whether torchrun started this process, as one of those that train together."""
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= set(os.environ)
+
+
+def listen_for_stop() -> Callable[[], bool]:
+    """Has SIGTERM ask the training to stop, which then leaves a checkpoint, and end the process if it takes long."""
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        asked.set()
+        ending = threading.Timer(STOP_WITHIN, os._exit, (1,))
+        ending.daemon = True
+        ending.start()
+
+    signal.signal(signal.SIGTERM, ask)
+    return asked.is_set
+
+
+def work(task: Task, say: Say, is_stopping: Callable[[], bool] = lambda: False) -> Product | None:
     """Carries out a task: what it made stands in the model store then.
+
+    Returns:
+        What was made; None in all processes but the first of those that train together.
 
     Raises:
         ThanoSQLError: why it could not be done.
     """
     began = time.monotonic()
-    os.environ |= ENVIRONMENT
+    require_writable(Path(task.models), task.spec.model)
     say(Progress("load the base model", 0, 1))
     import torch
     import transformers
 
     from trainer_service.checkpoints import load_checkpoint
+    from trainer_service.distributed import join_ranks
     from trainer_service.export import describe, new_description, write_version
     from trainer_service.machine import available_cores, choose_device
 
-    torch.set_num_threads(task.threads or available_cores())
-    checkpoint = load_checkpoint(task.base, say)
-    say(Progress("load the base model", 1, 1))
-    spec = task.spec
-    description = new_description(spec.model, task.version, class_name=task.class_name, base=task.origin, report={})
-    description = describe(checkpoint, description)
-    report: dict[str, Any] = {"fallback_notice": task.base.fallback_notice} if task.base.fallback_notice else {}
-    result = JobResult(spec.model, task.version)
-    clips, sample = [], []
-    if spec.kind is not JobKind.EXPORT:
-        from trainer_service.training import train
+    device = choose_device(task.device)
+    with ExitStack() as stack:
+        ranks = stack.enter_context(join_ranks(device))
+        torch.set_num_threads(task.threads or max(1, available_cores() // ranks.world_here))
+        checkpoint = load_checkpoint(task.base, say)
+        say(Progress("load the base model", 1, 1))
+        spec = task.spec
+        description = new_description(spec.model, task.version, class_name=task.class_name, base=task.origin, report={})
+        description = describe(checkpoint, description)
+        report: dict[str, Any] = {"fallback_notice": task.base.fallback_notice} if task.base.fallback_notice else {}
+        result = JobResult(spec.model, task.version)
+        trained = None
+        if spec.kind is not JobKind.EXPORT:
+            from trainer_service.training import train
 
-        trained = train(task, checkpoint, description, say, choose_device(task.device))
-        report |= trained.report
-        result, clips, sample = trained.result, trained.clips, trained.sample
+            state = Path(task.state or stack.enter_context(tempfile.TemporaryDirectory(prefix="training-")))
+            trained = train(
+                *(task, checkpoint, description, say, device), folder=state, ranks=ranks, is_stopping=is_stopping
+            )
+            if trained is None:
+                return None
+            checkpoint, description, result = trained.checkpoint, trained.description, trained.result
+            report |= trained.report
     report["versions"] = {"torch": torch.__version__, "transformers": transformers.__version__}
-    seconds = time.monotonic() - began
-    report["seconds"] = round(seconds, 1)
+    report["seconds"] = round(time.monotonic() - began, 1)
     description = replace(description, report=report)
-    write_version(Path(task.models), checkpoint, description, clips=clips, sample=sample, tell=say)
+    store = Path(task.models)
+    if trained is None:
+        written = write_version(store, checkpoint, description, tell=say)
+    else:
+        clips, sample, beside = trained.clips, trained.sample, trained.write_beside
+        written = write_version(store, checkpoint, description, clips=clips, sample=sample, beside=beside, tell=say)
     result = replace(result, seconds=time.monotonic() - began)
-    return Product(result, task.origin, json.dumps(report, ensure_ascii=False))
+    return Product(result, task.origin, json.dumps(dict(written.report), ensure_ascii=False))
 
 
 def explain(error: Exception) -> ThanoSQLError | None:

@@ -1,9 +1,10 @@
-"""A BUILD job from its rows to a trained network and the report on it."""
+"""A BUILD or FIT job from its rows to a trained network, its language model, and the report on both."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,83 +13,213 @@ import torch
 
 from thanosql.audio import read_audio
 from thanosql.held_out import SampleClip, choose_sample
+from thanosql.language_model import Weights
 from thanosql.modelstore import ModelDescription
 from thanosql.types import JobResult, Notice, Progress, Severity
 from trainer_service.checkpoints import Checkpoint
-from trainer_service.dataset import DataReport, Limits, Row, Utterance, check_rows
-from trainer_service.finetune import Outcome, fine_tune
+from trainer_service.curves import read_points
+from trainer_service.data_report import DataReport
+from trainer_service.dataset import Limits, Row, Utterance, check_rows
+from trainer_service.distributed import ALONE, Ranks
+from trainer_service.finetune import FineTuning
 from trainer_service.graph import Waveform, frame_count
+from trainer_service.head import fit_head
 from trainer_service.jobs import Task
-from trainer_service.machine import available_memory, choose_precision, peak_memory
-from trainer_service.recipe import ModelSize, Recipe, choose_recipe, hold_out
-from trainer_service.text import Alphabet
+from trainer_service.language_model import (
+    MOST_AUDIO_SECONDS,
+    BuiltLanguageModel,
+    Choice,
+    HeldOut,
+    LanguageModelReport,
+    build_language_model,
+    choose_language_model,
+    store_language_model,
+)
+from trainer_service.machine import available_cores, available_memory, choose_precision, peak_memory
+from trainer_service.picture import draw_picture
+from trainer_service.reading import ReadAhead
+from trainer_service.recipe import ModelSize, choose_recipe, hold_out, seconds_at_once
+from trainer_service.training_report import listen, make_report, tell_verdict
 
 Say = Callable[[Progress | Notice], None]
 
-FEW_HELD_OUT = 100
-"""Held-out rows under which a difference in WER says little."""
+MOST_READERS = 8
+"""Processes that decode recordings for a GPU; a training on the CPU needs the cores itself, and one."""
+PICTURE = "training.png"
+"""Loss and WER over the steps, in the version's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
     """What a training came to; the checkpoint holds the weights."""
 
+    checkpoint: Checkpoint
+    description: ModelDescription
     result: JobResult
     report: dict[str, Any]
     clips: list[Waveform]
     """The first held-out recordings, or the first ones."""
     sample: list[SampleClip]
     """Held-out recordings to be stored with the model; none where none were held out."""
+    picture: bytes = b""
+    """The curves, as PNG."""
+    language_model: BuiltLanguageModel | None = None
+    """It is served with it where there are weights to decode with."""
+    weights: Weights | None = None
+
+    def write_beside(self, folder: Path) -> None:
+        """Writes what a version has beside the network, into its folder."""
+        if self.picture:
+            (folder / PICTURE).write_bytes(self.picture)
+        if self.language_model is not None and self.weights is not None:
+            store_language_model(folder, self.language_model, self.weights)
 
 
-def train(task: Task, checkpoint: Checkpoint, description: ModelDescription, say: Say, device: torch.device) -> Trained:
-    """Checks the rows, holds some out, fine-tunes the checkpoint in place.
+def train(
+    task: Task,
+    checkpoint: Checkpoint,
+    description: ModelDescription,
+    say: Say,
+    device: torch.device,
+    *,
+    folder: Path,
+    ranks: Ranks = ALONE,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> Trained | None:
+    """Checks the rows, holds some out, fine-tunes the checkpoint in place, from where the state in the folder is.
+
+    Returns:
+        What it came to; None in all processes but the first of those that train together.
 
     Raises:
         DataError: there is nothing to learn from, or it is in another alphabet.
-        JobFailed: the training diverged.
+        JobFailed: the training diverged, or memory ran out.
+        Stopped: `is_stopping` said so.
     """
-    config: Any = checkpoint.model.config
-    alphabet = Alphabet(description.vocabulary, description.word_delimiter, (description.blank, *description.special))
-    limits = Limits(description.sample_rate, task.max_seconds, lambda samples: int(frame_count(config, samples)))
+    spec = task.spec
     rows = read_rows(Path(task.rows)) if task.rows else []
-    utterances, data = check_rows(
-        rows, Path(task.workspace), alphabet, task.base.name, limits, say, threads=torch.get_num_threads()
-    )
-    say(Notice(data.summary() + ".", Severity.WARNING if data.dropped else Severity.INFO))
+    head = fit_head(checkpoint, description, [row.text or "" for row in rows], base=task.base.name, seed=spec.seed)
+    checkpoint, description = head.checkpoint, head.description
+    if head.notice is not None:
+        say(head.notice)
+    config: Any = checkpoint.model.config
+    rate = description.sample_rate
+    checked: tuple[tuple[Utterance, ...], DataReport] | None = None
+    if ranks.is_first:
+        limits = Limits(rate, task.max_seconds, lambda samples: int(frame_count(config, samples)))
+        threads = torch.get_num_threads()
+        checked = check_rows(rows, Path(task.workspace), head.alphabet, task.base.name, limits, say, threads=threads)
+        for notice in checked[1].notices():
+            say(notice)
+    utterances, data = ranks.share(checked)
+
     has_speakers = any(row.speaker is not None for row in rows)
     speakers = [each.speaker for each in utterances] if has_speakers else None
-    places, how = hold_out(len(utterances), speakers, task.spec.eval_fraction, task.spec.seed)
+    places, how = hold_out([str(each.file) for each in utterances], speakers, spec.eval_fraction, spec.seed)
     held_out = [utterances[place] for place in places]
     learned = [each for place, each in enumerate(utterances) if place not in set(places)]
-    recipe = choose_recipe(
-        task.spec,
-        data.audio_seconds / 3600,
-        size=ModelSize(config.num_hidden_layers, config.hidden_size, config.intermediate_size),
-        memory=available_memory(device),
-    )
+    recipe = choose_recipe(spec, data.audio_seconds / 3600, new_head=head.is_new)
+    size = ModelSize(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
+    readers = min(MOST_READERS, max(1, available_cores() // ranks.world - 1)) if device.type == "cuda" else 1
+    with ReadAhead(rate, readers) as recordings:
+        training = FineTuning(
+            checkpoint.graph(),
+            learned,
+            held_out,
+            recipe,
+            description=description,
+            recordings=recordings,
+            folder=folder,
+            tell=say,
+            device=device,
+            at_once=seconds_at_once(size, available_memory(device) // ranks.world_here),
+            ranks=ranks,
+            is_stopping=is_stopping,
+        )
+        outcome = training.run()
+        if not ranks.is_first:
+            return None
+        language_model_report, language_model, choice = try_language_model(
+            task, training, learned, held_out, description, say
+        )
+    if outcome.lost:
+        row, why = next(iter(outcome.lost.items()))
+        text = f"{len(outcome.lost)} recordings were gone when they were needed, row {row + 1} first: {why}."
+        say(Notice(text, Severity.WARNING))
+    after = choice.texts if choice is not None and choice.texts else outcome.after
+    heard = listen(held_out, outcome.before, after)
+    say(tell_verdict(heard, how, outcome))
+    report = make_report(data, learned, held_out, how, recipe, outcome, heard, rate)
+    report |= {
+        "language_model": language_model_report.to_json(),
+        "device": str(device),
+        "devices": ranks.world,
+        "precision": str(choose_precision(device)).removeprefix("torch."),
+        "peak_memory_megabytes": (peak_memory() or 0) >> 20 or None,
+    }
 
     def read(utterance: Utterance) -> Waveform:
-        return read_audio(utterance.file, sample_rate=description.sample_rate)
+        return read_audio(utterance.file, sample_rate=rate)
 
-    outcome = fine_tune(
-        checkpoint.graph(), learned, held_out, recipe, description=description, read=read, tell=say, device=device
-    )
-    say(_verdict(outcome, len(held_out), how))
-    report = _report(data, learned, held_out, how, recipe, outcome, description.sample_rate, device)
-    stored = choose_sample([each.samples / description.sample_rate for each in held_out])
+    stored = choose_sample([each.samples / rate for each in held_out])
     report["sample_rows"] = len(stored)
-    result = JobResult(
-        task.spec.model,
-        task.version,
-        outcome.after.words.rate if outcome.after else None,
-        outcome.after.characters.rate if outcome.after else None,
-        len(learned),
-        data.rows - data.kept,
-        data.audio_seconds,
+    return Trained(
+        checkpoint,
+        description,
+        JobResult(
+            spec.model,
+            task.version,
+            report.get("wer"),
+            report.get("cer"),
+            len(learned),
+            data.rows - data.kept,
+            data.audio_seconds,
+        ),
+        report,
+        [read(each) for each in (held_out or learned)[:3]],
+        [SampleClip(read(held_out[place]), held_out[place].text) for place in stored],
+        draw_picture(list(read_points(folder)), f"{spec.model} version {task.version}"),
+        language_model,
+        choice.weights if choice is not None else None,
     )
-    sample = [SampleClip(read(held_out[place]), held_out[place].text) for place in stored]
-    return Trained(result, report, [read(each) for each in (held_out or learned)[:3]], sample)
+
+
+def try_language_model(
+    task: Task,
+    training: FineTuning,
+    learned: Sequence[Utterance],
+    held_out: Sequence[Utterance],
+    description: ModelDescription,
+    say: Say,
+) -> tuple[LanguageModelReport, BuiltLanguageModel | None, Choice | None]:
+    """Builds a language model of what was learned from, and tries it on the held-out rows."""
+    option = task.spec.language_model
+    sentences = [each.tokens for each in learned]
+    built = build_language_model(option, sentences, description, Path(task.workspace), say)
+    if isinstance(built, LanguageModelReport):
+        return built, None, None
+    rows = draw_rows(held_out, MOST_AUDIO_SECONDS * description.sample_rate, task.spec.seed)
+    heard = [
+        HeldOut(log_probs, held_out[place].text, held_out[place].speaker)
+        for place, log_probs in zip(rows, training.listen(rows), strict=True)
+    ]
+    choice = choose_language_model(built, heard, description, say, seed=task.spec.seed, is_asked_for=option != "")
+    # What was heard in a part of the rows does not stand for all of them.
+    whole = choice if len(rows) == len(held_out) else replace(choice, texts=())
+    return choice.report, built, whole
+
+
+def draw_rows(held_out: Sequence[Utterance], samples: float, seed: int) -> list[int]:
+    """As many held-out rows as have so many samples, drawn, in their order; two at least, where there are."""
+    places = list(range(len(held_out)))
+    random.Random(seed).shuffle(places)
+    chosen: list[int] = []
+    for place in places:
+        samples -= held_out[place].samples
+        if len(chosen) >= 2 and samples < 0:
+            break
+        chosen.append(place)
+    return sorted(chosen)
 
 
 def read_rows(file: Path) -> list[Row]:
@@ -100,51 +231,3 @@ def read_rows(file: Path) -> list[Row]:
 
 
 _COLUMNS = ("audio_path", "text", "speaker")
-
-
-def _verdict(outcome: Outcome, held_out: int, how: str) -> Notice:
-    if outcome.before is None or outcome.after is None:
-        return Notice(
-            "No rows were held out, so the error rate of the new model is not known. eval_fraction=0.1 holds some out; "
-            "PREDICT with text_col tells the error rate over other rows."
-        )
-    before, after = outcome.before.words.rate, outcome.after.words.rate
-    few = " So few rows say little about small differences." if held_out < FEW_HELD_OUT else ""
-    text = f"Word error rate on {held_out} held-out rows ({how}): {before:.1%} before, {after:.1%} after.{few}"
-    if after > before:
-        return Notice(f"{text} It got worse: try a smaller learning_rate or more rows.", Severity.WARNING)
-    return Notice(text)
-
-
-def _report(
-    data: DataReport,
-    learned: Sequence[Utterance],
-    held_out: Sequence[Utterance],
-    how: str,
-    recipe: Recipe,
-    outcome: Outcome,
-    sample_rate: int,
-    device: torch.device,
-) -> dict[str, Any]:
-    """The training report, as it is kept with the model: numbers and short texts, ready for JSON."""
-    rates: dict[str, float] = {}
-    for name, scores in (("base_", outcome.before), ("", outcome.after)):
-        if scores is not None:
-            rates |= {f"{name}wer": scores.words.rate, f"{name}cer": scores.characters.rate}
-    return {
-        **asdict(data),
-        "train_rows": len(learned),
-        "held_out_rows": len(held_out),
-        "held_out_seconds": sum(each.samples for each in held_out) / sample_rate,
-        "held_out_choice": how,
-        **rates,
-        "loss": outcome.loss,
-        "epochs": outcome.epochs,
-        "best_epoch": outcome.best_epoch,
-        "steps": outcome.steps,
-        "audio_seconds_per_second": round(outcome.audio_seconds_per_second, 1),
-        "recipe": asdict(recipe),
-        "device": str(device),
-        "precision": str(choose_precision(device)).removeprefix("torch."),
-        "peak_memory_megabytes": (peak_memory() or 0) >> 20 or None,
-    }

@@ -401,6 +401,7 @@ class JobSpec(_message.Message):
     STATEMENT_FIELD_NUMBER: _builtins.int
     LORA_FIELD_NUMBER: _builtins.int
     AUGMENTATION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_MODEL_FIELD_NUMBER: _builtins.int
     DEVICES_FIELD_NUMBER: _builtins.int
     kind: Global___JobKind.ValueType
     model: _builtins.str
@@ -422,6 +423,8 @@ class JobSpec(_message.Message):
     """Low-rank adapters are trained in place of the transformer's weights."""
     augmentation: _builtins.bool
     """Unset: from the amount of data."""
+    language_model: _builtins.str
+    """Empty: built where there are enough words, kept where it helps; "true", "false", or a file of the workspace."""
     devices: _builtins.int
     """Processes that train together, each on a device of its own; 0 or 1: one."""
     def __init__(
@@ -439,11 +442,12 @@ class JobSpec(_message.Message):
         statement: _builtins.str = ...,
         lora: _builtins.bool = ...,
         augmentation: _builtins.bool | None = ...,
+        language_model: _builtins.str = ...,
         devices: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "eval_fraction", b"eval_fraction", "learning_rate", b"learning_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "base", b"base", "batch_size", b"batch_size", "devices", b"devices", "early_stopping", b"early_stopping", "epochs", b"epochs", "eval_fraction", b"eval_fraction", "kind", b"kind", "learning_rate", b"learning_rate", "lora", b"lora", "model", b"model", "seed", b"seed", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "base", b"base", "batch_size", b"batch_size", "devices", b"devices", "early_stopping", b"early_stopping", "epochs", b"epochs", "eval_fraction", b"eval_fraction", "kind", b"kind", "language_model", b"language_model", "learning_rate", b"learning_rate", "lora", b"lora", "model", b"model", "seed", b"seed", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__augmentation: _TypeAlias = _typing.Literal["augmentation"]  # noqa: Y015
     _WhichOneofArgType__augmentation: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation"]  # noqa: Y015
