@@ -1,9 +1,9 @@
 """The model store: a folder `<name>/<version>/` for each version, written whole or not at all.
 
 A version holds the Hugging Face checkpoint (`config.json`, `model.safetensors`, tokenizer files),
-`model.onnx`, `model.json` and, where it was trained, a held-out sample (`thanosql.held_out`). The
-trainer writes it; inference reads it, and keeps beside it what it derives from it (an int8 graph, what it
-measured); the catalog deletes it.
+`model.onnx`, `model.json` and, where it was trained, a held-out sample (`thanosql.held_out`) and, where that sample is
+heard as well by it, `int8/model.onnx`. The trainer writes it; inference reads it, and keeps beside it what it derives
+from it (an int8 graph where there is none, what it measured); the catalog deletes it.
 
 The graph `model.onnx` takes
 
@@ -61,8 +61,9 @@ class ModelDescription:
     """Samples from one frame to the next."""
     receptive_samples: int = 400
     """Samples that one frame sees: `frames = (samples - receptive) // frame_samples + 1`."""
-    parity: Mapping[str, float] = field(default_factory=dict)
-    """Largest differences of log-probabilities: `onnx` (torch against ONNX), `batch` (batched against single)."""
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    """Largest differences of log-probabilities: `onnx` (torch against ONNX), `batch` (batched against single); under
+    `lengths` the same of each clip that was compared."""
     report: Mapping[str, Any] = field(default_factory=dict)
     """The training report; empty for an exported base model."""
     format: int = FORMAT

@@ -11,15 +11,8 @@ import torch
 from thanosql.errors import JobFailed
 from thanosql.modelstore import ModelDescription, read_description
 from trainer_service.checkpoints import load_folder
-from trainer_service.export import (
-    Parity,
-    measure_parity,
-    new_description,
-    open_session,
-    probe_clips,
-    require_parity,
-    write_version,
-)
+from trainer_service.export import new_description, write_version
+from trainer_service.parity import Parity, measure_parity, open_session, probe_clips, require_parity
 
 
 def describe(name: str) -> ModelDescription:
@@ -50,6 +43,16 @@ def test_a_version_holds_checkpoint_graph_and_description(version: Version) -> N
     assert (written.frame_samples, written.receptive_samples, written.sample_rate) == (320, 400, 16_000)
     assert written.parity["onnx"] < 1e-4
     assert written.parity["batch"] < 1e-4
+
+
+def test_parity_is_told_for_each_length_with_the_report(version: Version) -> None:
+    _, _, written = version
+    parity = written.report["parity"]
+    assert parity == written.parity
+    assert [each["seconds"] for each in parity["lengths"]] == [0.31, 0.62, 1.0, 2.08]
+    for figure in ("onnx", "batch"):
+        assert parity[figure] == max(each[figure] for each in parity["lengths"])
+    assert written.report["rows"] == 2
 
 
 def test_the_written_graph_takes_any_batch_and_any_padding(version: Version) -> None:
