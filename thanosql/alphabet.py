@@ -17,6 +17,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from thanosql.modelstore import ModelDescription
+
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\u0060\u00b4\u2032\uff07"), "'")
 _LOST = "\ufffd"
 
@@ -120,3 +122,8 @@ class Alphabet:
 
     def _holds(self, character: str) -> bool:
         return character in self._index or all(part in self._index for part in unicodedata.normalize("NFD", character))
+
+
+def find_alphabet(model: ModelDescription) -> Alphabet:
+    """What a model in the store can spell."""
+    return Alphabet(model.vocabulary, model.word_delimiter, (model.blank, *model.special))

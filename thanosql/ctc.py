@@ -6,6 +6,7 @@ on the tokens before any of them is left out, so double letters that a blank (or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,15 +31,19 @@ class Decoding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
+    """A label, and the frames that say it."""
+
     token: int
     start: int
     end: int
+    """The first frame behind it."""
 
 
 def decode_text(tokens: Tokens, model: ModelDescription) -> str:
     """The text of `tokens [frames]`, the most probable token of each real frame."""
-    return " ".join("".join(model.vocabulary[run.token] for run in word) for word in _find_words(tokens, model))
+    words = _find_words(_find_runs(tokens), model)
+    return " ".join("".join(model.vocabulary[run.token] for run in word) for word in words)
 
 
 def decode(tokens: Tokens, scores: Scores, model: ModelDescription) -> Decoding:
@@ -52,7 +57,18 @@ def decode(tokens: Tokens, scores: Scores, model: ModelDescription) -> Decoding:
     The confidence of a frame is `(N·pmax − 1) / (N − 1)` for `N` tokens: 0 for a guess, 1 for certainty. A word has the
     least of its letters' frames (the blanks between them not counted).
     """
-    found = _find_words(tokens, model)
+    return decode_runs(_find_runs(tokens), scores, model)
+
+
+def decode_runs(runs: Sequence[Run], scores: Scores, model: ModelDescription) -> Decoding:
+    """Likewise, from the runs themselves.
+
+    Args:
+        runs: In order; what lies between them is silent.
+        scores: `[frames]`, the log-probability of the token that a run says in each of its frames.
+        model: Vocabulary and timing.
+    """
+    found = _find_words(runs, model)
     if not found:
         return Decoding("", 0.0, ())
     size = len(model.vocabulary)
@@ -70,11 +86,11 @@ def decode(tokens: Tokens, scores: Scores, model: ModelDescription) -> Decoding:
     return Decoding(" ".join(word.word for word in words), confidence, words)
 
 
-def _find_words(tokens: Tokens, model: ModelDescription) -> list[list[_Run]]:
+def _find_words(runs: Sequence[Run], model: ModelDescription) -> list[list[Run]]:
     """The runs of each word: parted at the delimiter, without blanks and special tokens."""
     silent = {model.blank, *model.special}
-    words: list[list[_Run]] = [[]]
-    for run in _find_runs(tokens):
+    words: list[list[Run]] = [[]]
+    for run in runs:
         if run.token == model.word_delimiter:
             words.append([])
         elif run.token not in silent:
@@ -82,10 +98,10 @@ def _find_words(tokens: Tokens, model: ModelDescription) -> list[list[_Run]]:
     return [word for word in words if word]
 
 
-def _find_runs(tokens: Tokens) -> list[_Run]:
+def _find_runs(tokens: Tokens) -> list[Run]:
     """Stretches of one and the same token."""
     if not len(tokens):
         return []
     starts = [0, *(np.flatnonzero(tokens[1:] != tokens[:-1]) + 1).tolist()]
     ends = [*starts[1:], len(tokens)]
-    return [_Run(token, start, end) for token, start, end in zip(tokens[starts].tolist(), starts, ends, strict=True)]
+    return [Run(token, start, end) for token, start, end in zip(tokens[starts].tolist(), starts, ends, strict=True)]
