@@ -15,6 +15,8 @@ from trainer_service.dataset import Tell
 from trainer_service.graph import SpeechGraph, frame_count
 from trainer_service.reading import Recordings
 
+KEPT_BYTES = 1 << 30
+"""Memory that kept features may take: 11 hours of audio for the bundled model, 5 for wav2vec2-base."""
 BATCH_ROWS = 8
 BATCH_SECONDS = 60.0
 """Most rows, and most seconds with padding, that go through the encoder together."""
@@ -44,7 +46,7 @@ class FeatureStore:
         sample_rate: int,
         precision: torch.dtype,
         device: torch.device,
-        budget: int,
+        budget: int = KEPT_BYTES,
     ) -> None:
         self._graph, self._recordings, self._sample_rate = graph, recordings, sample_rate
         self._precision, self._device = precision, device

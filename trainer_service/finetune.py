@@ -46,12 +46,9 @@ from trainer_service.lora import add_adapters, merge_adapters
 from trainer_service.loss import Objective
 from trainer_service.machine import choose_precision, is_out_of_memory, memory_in_use
 from trainer_service.plateau import find_plateau
-from trainer_service.reading import Recordings
 from trainer_service.recipe import Recipe, frozen_steps, rate_at
 from trainer_service.training_state import TrainingState, Weights
 
-FEATURE_BYTES = 1 << 30
-"""Memory that kept features may take: 11 hours of audio for the bundled model, 5 for wav2vec2-base."""
 CHECKPOINT_SECONDS = 30.0
 """Between two checkpoints, at least; and twenty times as long as the last one took to write."""
 QUICK_CHECKPOINT = 0.3
@@ -75,7 +72,7 @@ class FineTuning:
         held_out: Rows that are only evaluated; may be none.
         recipe: Every number.
         description: Vocabulary and frame geometry, for decoding.
-        recordings: Give an utterance's samples at the model's rate.
+        features: Of the frozen encoder; they are computed with its own copy of the graph, or with this one.
         folder: Keeps checkpoints and curves; what is there of the same training is gone on from.
         tell: Takes the progress.
         device: Where to compute.
@@ -94,7 +91,7 @@ class FineTuning:
         recipe: Recipe,
         *,
         description: ModelDescription,
-        recordings: Recordings,
+        features: FeatureStore,
         folder: Path,
         tell: Say,
         device: torch.device,
@@ -107,7 +104,8 @@ class FineTuning:
         precision = precision or choose_precision(device)
         self._graph, self._recipe, self._description = graph, recipe, description
         self._held_out, self._references = held_out, [each.text for each in held_out]
-        self._folder, self._tell, self._device, self._at_once = folder, tell, device, at_once
+        self._features, self._folder = features, folder
+        self._tell, self._device, self._at_once = tell, device, at_once
         self._ranks, self._is_stopping, self._clock = ranks, is_stopping, clock
 
         torch.manual_seed(recipe.seed)  # adapters begin at random
@@ -120,13 +118,12 @@ class FineTuning:
             self._weights.values(), lr=0.0, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=True
         )
         self._objective = Objective(graph, recipe, description.blank, device, precision)
-        rate = description.sample_rate
-        self._features = FeatureStore(
-            graph, recordings, sample_rate=rate, precision=precision, device=device, budget=FEATURE_BYTES
-        )
         config: Any = graph.model.config
         self._epochs = plan_epochs(
-            train, recipe, sample_rate=rate, frames=lambda samples: int(frame_count(config, samples))
+            train,
+            recipe,
+            sample_rate=description.sample_rate,
+            frames=lambda samples: int(frame_count(config, samples)),
         )
         self._steps = sum(len(epoch.steps) for epoch in self._epochs)
         # A checkpoint of a training that follows from anything else is of no use.

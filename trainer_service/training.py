@@ -21,6 +21,7 @@ from trainer_service.curves import read_points
 from trainer_service.data_report import DataReport
 from trainer_service.dataset import Limits, Row, Utterance, check_rows
 from trainer_service.distributed import ALONE, Ranks
+from trainer_service.features import FeatureStore
 from trainer_service.finetune import FineTuning
 from trainer_service.graph import Waveform, frame_count
 from trainer_service.head import fit_head
@@ -122,16 +123,19 @@ def train(
     size = ModelSize(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
     readers = min(MOST_READERS, max(1, available_cores() // ranks.world - 1)) if device.type == "cuda" else 1
     with ReadAhead(rate, readers) as recordings:
+        graph = checkpoint.graph().to(device)
+        precision = choose_precision(device)
         training = FineTuning(
-            checkpoint.graph(),
+            graph,
             learned,
             held_out,
             recipe,
             description=description,
-            recordings=recordings,
+            features=FeatureStore(graph, recordings, sample_rate=rate, precision=precision, device=device),
             folder=folder,
             tell=say,
             device=device,
+            precision=precision,
             at_once=seconds_at_once(size, available_memory(device) // ranks.world_here),
             ranks=ranks,
             is_stopping=is_stopping,
@@ -154,7 +158,7 @@ def train(
         "language_model": language_model_report.to_json(),
         "device": str(device),
         "devices": ranks.world,
-        "precision": str(choose_precision(device)).removeprefix("torch."),
+        "precision": str(precision).removeprefix("torch."),
         "peak_memory_megabytes": (peak_memory() or 0) >> 20 or None,
     }
 

@@ -91,7 +91,7 @@ def fit(request: pytest.FixtureRequest, small_checkpoints: dict[str, Path], tmp_
             held_out,
             recipe,
             description=description,
-            recordings=recordings or Noise(),
+            features=store(graph, 1 << 30, recordings or Noise()),
             folder=folder or tmp_path / f"state-{count}",
             tell=told.append,
             device=CPU,
@@ -321,7 +321,7 @@ def test_the_weights_at_the_end_are_those_that_were_best(small_checkpoints: dict
         told: Told = []
         recipe = replace(RECIPE, learning_rate=0.1, epochs=4, seed=seed)
         outcome = FineTuning(
-            graph, TRAIN, HELD_OUT, recipe, description=description, recordings=Noise(),
+            graph, TRAIN, HELD_OUT, recipe, description=description, features=store(graph),
             folder=tmp_path / str(seed), tell=told.append, device=CPU,
         ).run()  # fmt: skip
         clips = [Clip(each) for each in HELD_OUT]
@@ -402,5 +402,7 @@ def test_losses_are_of_each_row_alone() -> None:
         torch.testing.assert_close(alone[0], together[row])
 
 
-def store(graph: SpeechGraph, budget: int = 0) -> FeatureStore:
-    return FeatureStore(graph, Noise(), sample_rate=16_000, precision=torch.float32, device=CPU, budget=budget)
+def store(graph: SpeechGraph, budget: int = 0, recordings: Noise | None = None) -> FeatureStore:
+    return FeatureStore(
+        graph, recordings or Noise(), sample_rate=16_000, precision=torch.float32, device=CPU, budget=budget
+    )
