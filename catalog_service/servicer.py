@@ -162,7 +162,7 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> messages.LookupTranscriptsResponse:
         """Transcripts that need not be computed again."""
         keys = [from_message(key, AudioKey) for key in request.keys]
-        found = self._transcripts.lookup(request.model, request.version, keys, self._now())
+        found = self._transcripts.lookup(request.model, request.version, keys, self._now(), request.decoding)
         return messages.LookupTranscriptsResponse(
             transcripts=[to_message(each, messages.CachedTranscript) for each in found]
         )
@@ -172,5 +172,5 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> messages.StoreTranscriptsResponse:
         """Keeps transcripts for later."""
         transcripts = [from_message(each, CachedTranscript) for each in request.transcripts]
-        self._transcripts.store(request.model, request.version, transcripts, self._now())
+        self._transcripts.store(request.model, request.version, transcripts, self._now(), request.decoding)
         return messages.StoreTranscriptsResponse()

@@ -221,20 +221,35 @@ class CatalogClient(_Client):
         """
         return from_message(self._unary(self._stub.ResumeJob, types_pb2.ResumeJobRequest(id=id)), Job)
 
-    def lookup_transcripts(self, model: str, version: int, keys: Iterable[AudioKey]) -> tuple[CachedTranscript, ...]:
-        """Those of the transcripts that are known, in no particular order."""
+    def lookup_transcripts(
+        self, model: str, version: int, keys: Iterable[AudioKey], decoding: str = ""
+    ) -> tuple[CachedTranscript, ...]:
+        """Those of the transcripts that are known, in no particular order.
+
+        Args:
+            model: Its name.
+            version: Of the model.
+            keys: Recordings.
+            decoding: How they were decoded, where not as the model does by itself; none but those are found.
+        """
         request = catalog_pb2.LookupTranscriptsRequest(
-            model=model, version=version, keys=[to_message(key, catalog_pb2.AudioKey) for key in keys]
+            model=model,
+            version=version,
+            keys=[to_message(key, catalog_pb2.AudioKey) for key in keys],
+            decoding=decoding,
         )
         response = self._unary(self._stub.LookupTranscripts, request)
         return tuple(from_message(each, CachedTranscript) for each in response.transcripts)
 
-    def store_transcripts(self, model: str, version: int, transcripts: Iterable[CachedTranscript]) -> None:
-        """Keeps transcripts, so that they need not be computed again."""
+    def store_transcripts(
+        self, model: str, version: int, transcripts: Iterable[CachedTranscript], decoding: str = ""
+    ) -> None:
+        """Keeps transcripts, so that they need not be computed again. Arguments as of `lookup_transcripts`."""
         request = catalog_pb2.StoreTranscriptsRequest(
             model=model,
             version=version,
             transcripts=[to_message(each, catalog_pb2.CachedTranscript) for each in transcripts],
+            decoding=decoding,
         )
         self._unary(self._stub.StoreTranscripts, request)
 

@@ -297,6 +297,10 @@ class TranscribeStart:
     words: bool = False
     """Word times and confidences are wanted."""
     priority: Priority = Priority.BULK
+    hotwords: tuple[str, ...] = ()
+    """Words and phrases that are likely to be said; they are favoured."""
+    hotword_weight: float = 0.0
+    """Nats for each letter of them; 0: the server's own."""
 
 
 @dataclass(frozen=True, slots=True)

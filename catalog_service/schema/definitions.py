@@ -22,7 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision of the migrations; a test compares the two."""
 
 metadata = MetaData(
@@ -99,6 +99,8 @@ transcripts = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     # One row for a path: a file that has changed replaces what was said of it before.
     Column("path", Text, primary_key=True),
+    # How it was decoded, where not as the model does by itself.
+    Column("decoding", Text, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
     Column("text", Text, nullable=False),

@@ -14,7 +14,7 @@ from catalog_service.schema.database import Database
 from catalog_service.schema.definitions import models, transcripts
 from thanosql.types import AudioKey, CachedTranscript
 
-_KEY = (transcripts.c.model, transcripts.c.version, transcripts.c.path)
+_KEY = (transcripts.c.model, transcripts.c.version, transcripts.c.path, transcripts.c.decoding)
 
 
 class Transcripts:
@@ -27,29 +27,35 @@ class Transcripts:
         self._stored_since_count = limit
         self._lock = threading.Lock()
 
-    def lookup(self, model: str, version: int, keys: Sequence[AudioKey], now: datetime) -> tuple[CachedTranscript, ...]:
-        """Those of the transcripts that are known and still true, in no particular order."""
+    def lookup(
+        self, model: str, version: int, keys: Sequence[AudioKey], now: datetime, decoding: str = ""
+    ) -> tuple[CachedTranscript, ...]:
+        """Those of the transcripts that are known, decoded so, and still true, in no particular order."""
         found: list[CachedTranscript] = []
         unused: list[str] = []
         with self._database.read() as connection:
             for paths in rules.chunks(dict.fromkeys(key.path for key in keys)):
-                for row in connection.execute(sa.select(transcripts).where(*_of(model, version, paths))):
+                for row in connection.execute(sa.select(transcripts).where(*_of(model, version, decoding, paths))):
                     found.append(_transcript(row._mapping))
                     if row.used_at < rules.touched_before(now):
                         unused.append(row.path)
         if unused:
             with self._database.write() as connection:
                 for paths in rules.chunks(unused):
-                    connection.execute(sa.update(transcripts).where(*_of(model, version, paths)).values(used_at=now))
+                    used = sa.update(transcripts).where(*_of(model, version, decoding, paths))
+                    connection.execute(used.values(used_at=now))
         return rules.still_true(found, keys)
 
-    def store(self, model: str, version: int, values: Iterable[CachedTranscript], now: datetime) -> None:
+    def store(
+        self, model: str, version: int, values: Iterable[CachedTranscript], now: datetime, decoding: str = ""
+    ) -> None:
         """Keeps transcripts. Those of a model that was deleted in the meantime are let go."""
         rows = [
             {
                 "model": model,
                 "version": version,
                 "path": each.key.path,
+                "decoding": decoding,
                 "size": each.key.size,
                 "modified_ns": each.key.modified_ns,
                 "text": each.text,
@@ -86,8 +92,13 @@ class Transcripts:
             connection.execute(sa.delete(transcripts).where(sa.tuple_(*_KEY).in_(oldest)))
 
 
-def _of(model: str, version: int, paths: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
-    return transcripts.c.model == model, transcripts.c.version == version, transcripts.c.path.in_(paths)
+def _of(model: str, version: int, decoding: str, paths: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        transcripts.c.model == model,
+        transcripts.c.version == version,
+        transcripts.c.decoding == decoding,
+        transcripts.c.path.in_(paths),
+    )
 
 
 def _upsert(dialect: str) -> Any:

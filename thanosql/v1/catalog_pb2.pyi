@@ -554,8 +554,11 @@ class LookupTranscriptsRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    DECODING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
+    decoding: _builtins.str
+    """How they were decoded, where not as the model does by itself: transcripts that were decoded otherwise are others."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioKey]: ...
     def __init__(
@@ -564,10 +567,11 @@ class LookupTranscriptsRequest(_message.Message):
         model: _builtins.str = ...,
         version: _builtins.int = ...,
         keys: _abc.Iterable[Global___AudioKey] | None = ...,
+        decoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "model", b"model", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decoding", b"decoding", "keys", b"keys", "model", b"model", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -602,8 +606,10 @@ class StoreTranscriptsRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     TRANSCRIPTS_FIELD_NUMBER: _builtins.int
+    DECODING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
+    decoding: _builtins.str
     @_builtins.property
     def transcripts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CachedTranscript]: ...
     def __init__(
@@ -612,10 +618,11 @@ class StoreTranscriptsRequest(_message.Message):
         model: _builtins.str = ...,
         version: _builtins.int = ...,
         transcripts: _abc.Iterable[Global___CachedTranscript] | None = ...,
+        decoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "transcripts", b"transcripts", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decoding", b"decoding", "model", b"model", "transcripts", b"transcripts", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,43 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bthanosql/v1/inference.proto\x12\x0bthanosql.v1\"}\n\x0fTranscribeStart\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x12\n\nbatch_size\x18\x03 \x01(\x05\x12\r\n\x05words\x18\x04 \x01(\x08\x12\'\n\x08priority\x18\x05 \x01(\x0e\x32\x15.thanosql.v1.Priority\"G\n\x0eTranscribeClip\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x04path\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x61udio\x18\x03 \x01(\x0cH\x00\x42\x08\n\x06source\"z\n\x11TranscribeRequest\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x1c.thanosql.v1.TranscribeStartH\x00\x12+\n\x04\x63lip\x18\x02 \x01(\x0b\x32\x1b.thanosql.v1.TranscribeClipH\x00\x42\t\n\x07request\"D\n\x04Word\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\"s\n\nTranscript\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12 \n\x05words\x18\x04 \x03(\x0b\x32\x11.thanosql.v1.Word\x12\x15\n\raudio_seconds\x18\x05 \x01(\x01\":\n\x0b\x43lipFailure\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"|\n\x12TranscribeResponse\x12-\n\ntranscript\x18\x01 \x01(\x0b\x32\x17.thanosql.v1.TranscriptH\x00\x12+\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x18.thanosql.v1.ClipFailureH\x00\x42\n\n\x08response\"6\n\x14GetStatisticsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"\xcd\x01\n\x0bServingPlan\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x0f\n\x07workers\x18\x04 \x01(\x05\x12\x0f\n\x07threads\x18\x05 \x01(\x05\x12\x15\n\rbatch_seconds\x18\x06 \x01(\x01\x12\x12\n\nbatch_rows\x18\x07 \x01(\x05\x12\x1a\n\x12\x63oncurrent_seconds\x18\x08 \x01(\x01\x12\x12\n\naudio_rate\x18\t \x01(\x01\x12\x0e\n\x06reason\x18\n \x01(\t\"\x95\x03\n\x0fModelStatistics\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.thanosql.v1.ServingState\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12+\n\x04plan\x18\x05 \x01(\x0b\x32\x18.thanosql.v1.ServingPlanH\x00\x88\x01\x01\x12\r\n\x05\x63lips\x18\x06 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\x04\x12\x10\n\x08rejected\x18\x08 \x01(\x04\x12\x11\n\tcancelled\x18\t \x01(\x04\x12\x0c\n\x04late\x18\n \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x0b \x01(\x04\x12\x15\n\raudio_seconds\x18\x0c \x01(\x01\x12\x16\n\x0epadded_seconds\x18\r \x01(\x01\x12\x17\n\x0f\x63ompute_seconds\x18\x0e \x01(\x01\x12\x15\n\rqueue_seconds\x18\x0f \x01(\x01\x12\x17\n\x0fwaiting_seconds\x18\x10 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x11 \x01(\x04\x42\x07\n\x05_plan\":\n\nStatistics\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.thanosql.v1.ModelStatistics\"B\n\x12\x45xportModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\",\n\rExportedModel\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04*7\n\x08Priority\x12\x11\n\rPRIORITY_BULK\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01*Y\n\x0cServingState\x12\x16\n\x12SERVING_STATE_IDLE\x10\x00\x12\x17\n\x13SERVING_STATE_READY\x10\x01\x12\x18\n\x14SERVING_STATE_BROKEN\x10\x02\x32\xfe\x01\n\x10InferenceService\x12Q\n\nTranscribe\x12\x1e.thanosql.v1.TranscribeRequest\x1a\x1f.thanosql.v1.TranscribeResponse(\x01\x30\x01\x12K\n\rGetStatistics\x12!.thanosql.v1.GetStatisticsRequest\x1a\x17.thanosql.v1.Statistics\x12J\n\x0b\x45xportModel\x12\x1f.thanosql.v1.ExportModelRequest\x1a\x1a.thanosql.v1.ExportedModelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bthanosql/v1/inference.proto\x12\x0bthanosql.v1\"\xa7\x01\n\x0fTranscribeStart\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x12\n\nbatch_size\x18\x03 \x01(\x05\x12\r\n\x05words\x18\x04 \x01(\x08\x12\'\n\x08priority\x18\x05 \x01(\x0e\x32\x15.thanosql.v1.Priority\x12\x10\n\x08hotwords\x18\x14 \x03(\t\x12\x16\n\x0ehotword_weight\x18\x15 \x01(\x01\"G\n\x0eTranscribeClip\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x04path\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x61udio\x18\x03 \x01(\x0cH\x00\x42\x08\n\x06source\"z\n\x11TranscribeRequest\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x1c.thanosql.v1.TranscribeStartH\x00\x12+\n\x04\x63lip\x18\x02 \x01(\x0b\x32\x1b.thanosql.v1.TranscribeClipH\x00\x42\t\n\x07request\"D\n\x04Word\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x01\x12\x12\n\nconfidence\x18\x04 \x01(\x01\"s\n\nTranscript\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12 \n\x05words\x18\x04 \x03(\x0b\x32\x11.thanosql.v1.Word\x12\x15\n\raudio_seconds\x18\x05 \x01(\x01\":\n\x0b\x43lipFailure\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"|\n\x12TranscribeResponse\x12-\n\ntranscript\x18\x01 \x01(\x0b\x32\x17.thanosql.v1.TranscriptH\x00\x12+\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x18.thanosql.v1.ClipFailureH\x00\x42\n\n\x08response\"6\n\x14GetStatisticsRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"\xcd\x01\n\x0bServingPlan\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x11\n\tprecision\x18\x03 \x01(\t\x12\x0f\n\x07workers\x18\x04 \x01(\x05\x12\x0f\n\x07threads\x18\x05 \x01(\x05\x12\x15\n\rbatch_seconds\x18\x06 \x01(\x01\x12\x12\n\nbatch_rows\x18\x07 \x01(\x05\x12\x1a\n\x12\x63oncurrent_seconds\x18\x08 \x01(\x01\x12\x12\n\naudio_rate\x18\t \x01(\x01\x12\x0e\n\x06reason\x18\n \x01(\t\"\x95\x03\n\x0fModelStatistics\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.thanosql.v1.ServingState\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12+\n\x04plan\x18\x05 \x01(\x0b\x32\x18.thanosql.v1.ServingPlanH\x00\x88\x01\x01\x12\r\n\x05\x63lips\x18\x06 \x01(\x04\x12\x10\n\x08\x66\x61ilures\x18\x07 \x01(\x04\x12\x10\n\x08rejected\x18\x08 \x01(\x04\x12\x11\n\tcancelled\x18\t \x01(\x04\x12\x0c\n\x04late\x18\n \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x0b \x01(\x04\x12\x15\n\raudio_seconds\x18\x0c \x01(\x01\x12\x16\n\x0epadded_seconds\x18\r \x01(\x01\x12\x17\n\x0f\x63ompute_seconds\x18\x0e \x01(\x01\x12\x15\n\rqueue_seconds\x18\x0f \x01(\x01\x12\x17\n\x0fwaiting_seconds\x18\x10 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x11 \x01(\x04\x42\x07\n\x05_plan\":\n\nStatistics\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.thanosql.v1.ModelStatistics\"B\n\x12\x45xportModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x0c\n\x04path\x18\x03 \x01(\t\",\n\rExportedModel\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04*7\n\x08Priority\x12\x11\n\rPRIORITY_BULK\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01*Y\n\x0cServingState\x12\x16\n\x12SERVING_STATE_IDLE\x10\x00\x12\x17\n\x13SERVING_STATE_READY\x10\x01\x12\x18\n\x14SERVING_STATE_BROKEN\x10\x02\x32\xfe\x01\n\x10InferenceService\x12Q\n\nTranscribe\x12\x1e.thanosql.v1.TranscribeRequest\x1a\x1f.thanosql.v1.TranscribeResponse(\x01\x30\x01\x12K\n\rGetStatistics\x12!.thanosql.v1.GetStatisticsRequest\x1a\x17.thanosql.v1.Statistics\x12J\n\x0b\x45xportModel\x12\x1f.thanosql.v1.ExportModelRequest\x1a\x1a.thanosql.v1.ExportedModelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'thanosql.v1.inference_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRIORITY']._serialized_start=1587
-  _globals['_PRIORITY']._serialized_end=1642
-  _globals['_SERVINGSTATE']._serialized_start=1644
-  _globals['_SERVINGSTATE']._serialized_end=1733
-  _globals['_TRANSCRIBESTART']._serialized_start=44
-  _globals['_TRANSCRIBESTART']._serialized_end=169
-  _globals['_TRANSCRIBECLIP']._serialized_start=171
-  _globals['_TRANSCRIBECLIP']._serialized_end=242
-  _globals['_TRANSCRIBEREQUEST']._serialized_start=244
-  _globals['_TRANSCRIBEREQUEST']._serialized_end=366
-  _globals['_WORD']._serialized_start=368
-  _globals['_WORD']._serialized_end=436
-  _globals['_TRANSCRIPT']._serialized_start=438
-  _globals['_TRANSCRIPT']._serialized_end=553
-  _globals['_CLIPFAILURE']._serialized_start=555
-  _globals['_CLIPFAILURE']._serialized_end=613
-  _globals['_TRANSCRIBERESPONSE']._serialized_start=615
-  _globals['_TRANSCRIBERESPONSE']._serialized_end=739
-  _globals['_GETSTATISTICSREQUEST']._serialized_start=741
-  _globals['_GETSTATISTICSREQUEST']._serialized_end=795
-  _globals['_SERVINGPLAN']._serialized_start=798
-  _globals['_SERVINGPLAN']._serialized_end=1003
-  _globals['_MODELSTATISTICS']._serialized_start=1006
-  _globals['_MODELSTATISTICS']._serialized_end=1411
-  _globals['_STATISTICS']._serialized_start=1413
-  _globals['_STATISTICS']._serialized_end=1471
-  _globals['_EXPORTMODELREQUEST']._serialized_start=1473
-  _globals['_EXPORTMODELREQUEST']._serialized_end=1539
-  _globals['_EXPORTEDMODEL']._serialized_start=1541
-  _globals['_EXPORTEDMODEL']._serialized_end=1585
-  _globals['_INFERENCESERVICE']._serialized_start=1736
-  _globals['_INFERENCESERVICE']._serialized_end=1990
+  _globals['_PRIORITY']._serialized_start=1630
+  _globals['_PRIORITY']._serialized_end=1685
+  _globals['_SERVINGSTATE']._serialized_start=1687
+  _globals['_SERVINGSTATE']._serialized_end=1776
+  _globals['_TRANSCRIBESTART']._serialized_start=45
+  _globals['_TRANSCRIBESTART']._serialized_end=212
+  _globals['_TRANSCRIBECLIP']._serialized_start=214
+  _globals['_TRANSCRIBECLIP']._serialized_end=285
+  _globals['_TRANSCRIBEREQUEST']._serialized_start=287
+  _globals['_TRANSCRIBEREQUEST']._serialized_end=409
+  _globals['_WORD']._serialized_start=411
+  _globals['_WORD']._serialized_end=479
+  _globals['_TRANSCRIPT']._serialized_start=481
+  _globals['_TRANSCRIPT']._serialized_end=596
+  _globals['_CLIPFAILURE']._serialized_start=598
+  _globals['_CLIPFAILURE']._serialized_end=656
+  _globals['_TRANSCRIBERESPONSE']._serialized_start=658
+  _globals['_TRANSCRIBERESPONSE']._serialized_end=782
+  _globals['_GETSTATISTICSREQUEST']._serialized_start=784
+  _globals['_GETSTATISTICSREQUEST']._serialized_end=838
+  _globals['_SERVINGPLAN']._serialized_start=841
+  _globals['_SERVINGPLAN']._serialized_end=1046
+  _globals['_MODELSTATISTICS']._serialized_start=1049
+  _globals['_MODELSTATISTICS']._serialized_end=1454
+  _globals['_STATISTICS']._serialized_start=1456
+  _globals['_STATISTICS']._serialized_end=1514
+  _globals['_EXPORTMODELREQUEST']._serialized_start=1516
+  _globals['_EXPORTMODELREQUEST']._serialized_end=1582
+  _globals['_EXPORTEDMODEL']._serialized_start=1584
+  _globals['_EXPORTEDMODEL']._serialized_end=1628
+  _globals['_INFERENCESERVICE']._serialized_start=1779
+  _globals['_INFERENCESERVICE']._serialized_end=2033
 # @@protoc_insertion_point(module_scope)

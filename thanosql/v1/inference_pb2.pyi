@@ -69,6 +69,8 @@ class TranscribeStart(_message.Message):
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    HOTWORDS_FIELD_NUMBER: _builtins.int
+    HOTWORD_WEIGHT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     batch_size: _builtins.int
@@ -76,6 +78,12 @@ class TranscribeStart(_message.Message):
     words: _builtins.bool
     """Word times and confidences are wanted."""
     priority: Global___Priority.ValueType
+    hotword_weight: _builtins.float
+    """Nats for each letter of them; 0: the server's own."""
+    @_builtins.property
+    def hotwords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words and phrases that are likely to be said; they are favoured."""
+
     def __init__(
         self,
         *,
@@ -84,10 +92,12 @@ class TranscribeStart(_message.Message):
         batch_size: _builtins.int = ...,
         words: _builtins.bool = ...,
         priority: Global___Priority.ValueType = ...,
+        hotwords: _abc.Iterable[_builtins.str] | None = ...,
+        hotword_weight: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "model", b"model", "priority", b"priority", "version", b"version", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "hotword_weight", b"hotword_weight", "hotwords", b"hotwords", "model", b"model", "priority", b"priority", "version", b"version", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

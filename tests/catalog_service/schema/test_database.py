@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -19,8 +20,9 @@ from catalog_service.schema.database import Database, open_database
 from catalog_service.schema.definitions import HEAD, metadata
 from catalog_service.schema.migrate import migrations, upgrade
 from catalog_service.schema.models import Models
+from catalog_service.schema.transcripts import Transcripts
 from thanosql.errors import DataError, Unavailable
-from thanosql.types import ModelState
+from thanosql.types import AudioKey, CachedTranscript, ModelState
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
@@ -44,6 +46,29 @@ def test_the_migrations_make_the_tables_that_the_program_uses(tmp_path: Path) ->
         upgrade(connection)
         assert differences(connection) == []
     engine.dispose()
+
+
+def test_transcripts_of_the_first_release_are_kept_as_the_models_own(tmp_path: Path, now: datetime) -> None:
+    engine = sa.create_engine(url(tmp_path))
+    with engine.begin() as connection:
+        config = migrations()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO models VALUES ('m', 1, 'Wav2Vec2En', 'base', 'ready', NULL, NULL, '2025-03-01 00:00:00', '{}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO transcripts VALUES ('m', 1, 'a.wav', 10, 20, 'hello', 0.5, '[]', 1.5, '2025-03-01 00:00:00')"
+        )
+    engine.dispose()
+    database = open_database(url(tmp_path), NOW)
+    transcripts = Transcripts(database, limit=100)
+    key = AudioKey("a.wav", 10, 20)
+    assert transcripts.lookup("m", 1, [key], now) == (CachedTranscript(key, "hello", 0.5, "[]", 1.5),)
+    assert transcripts.lookup("m", 1, [key], now, "hotwords") == ()
+    Models(database).delete("m", if_exists=False)
+    assert transcripts.lookup("m", 1, [key], now) == ()  # the rows still hang on their model
+    database.close()
 
 
 def test_a_new_database_is_as_the_migrations_would_make_it(database: Database) -> None:

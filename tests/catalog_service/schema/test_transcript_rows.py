@@ -85,3 +85,13 @@ def test_beyond_the_limit_the_longest_unused_go(database: Database, now: datetim
 def test_nothing_to_store_and_nothing_to_look_up_is_fine(transcripts: Transcripts, now: datetime) -> None:
     transcripts.store(MODEL, 1, [], now)
     assert transcripts.lookup(MODEL, 1, [], now) == ()
+
+
+def test_what_was_decoded_otherwise_is_another_transcript(transcripts: Transcripts, now: datetime) -> None:
+    (plain,) = make(1)
+    favoured = replace(plain, text="with hotwords")
+    transcripts.store(MODEL, 1, [plain], now)
+    assert transcripts.lookup(MODEL, 1, [plain.key], now, "hotwords") == ()
+    transcripts.store(MODEL, 1, [favoured], now, "hotwords")
+    assert transcripts.lookup(MODEL, 1, [plain.key], now, "hotwords") == (favoured,)
+    assert transcripts.lookup(MODEL, 1, [plain.key], now) == (plain,)
