@@ -165,7 +165,7 @@ def test_a_training_leaves_out_bad_recordings_and_says_how_many(session: Session
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("''", "empty"), ("'привет как дела'", "П")], ids=["empty", "another alphabet"]
+    ("text", "says"), [("''", "empty"), ("'room 42 on floor 4'", r"'4' \(12\)")], ids=["empty", "digits"]
 )
 def test_a_training_without_a_usable_row_is_refused_with_the_reason(session: Session, text: str, says: str) -> None:
     statement = (
@@ -175,6 +175,40 @@ def test_a_training_without_a_usable_row_is_refused_with_the_reason(session: Ses
     with pytest.raises(errors.ThanoSQLError, match=says):
         session.sql(statement)
     assert "unborn" not in {row.name for row in session.sql("LIST MODEL")}
+
+
+def test_a_training_on_one_row_ends_in_a_model(session: Session) -> None:
+    statement = (
+        "BUILD MODEL from_one USING Wav2Vec2EnTiny OPTIONS (epochs=1, overwrite=True) AS "
+        "SELECT * FROM librispeech_train LIMIT 1"
+    )
+    (row,) = session.sql(statement)
+    assert (row.train_rows, row.wer) == (1, None)
+    (row,) = session.sql("PREDICT USING from_one AS SELECT * FROM librispeech_test LIMIT 1")
+    assert row.predicted
+
+
+def test_a_training_on_no_rows_is_refused(session: Session) -> None:
+    statement = "BUILD MODEL from_none USING Wav2Vec2EnTiny AS SELECT * FROM librispeech_train LIMIT 0"
+    with pytest.raises(errors.ThanoSQLError, match="no rows"):
+        session.sql(statement)
+
+
+def test_no_rows_are_transcribed_to_no_rows(session: Session) -> None:
+    result = session.sql("PREDICT USING tutorial_audio_recognition AS SELECT * FROM librispeech_test LIMIT 0")
+    assert list(result) == []
+    assert "predicted" in result.to_arrow().column_names
+
+
+def test_a_training_whose_model_could_not_be_stored_does_not_begin(session: Session, workspace: Path) -> None:
+    in_the_way = workspace / ".thanosql" / "models" / "blocked"
+    in_the_way.touch()
+    told: list[str] = []
+    statement = "BUILD MODEL blocked USING Wav2Vec2EnTiny AS SELECT * FROM librispeech_train"
+    with pytest.raises(errors.JobFailed, match=r"model 'blocked' cannot be stored in .*blocked is not a folder"):
+        session.sql(statement, on_event=lambda event: told.append(getattr(event.event, "phase", "")))
+    assert not {"check data", "train"} & set(told)
+    in_the_way.unlink()
 
 
 def test_the_tables_and_models_are_still_there(session: Session) -> None:
