@@ -21,11 +21,10 @@ class Heard:
 
     before: Evaluation
     after: Evaluation
-
-    @property
-    def comparison(self) -> Comparison:
-        """Of their word error rates, pair by pair."""
-        return compare(self.before, self.after)
+    comparison: Comparison
+    """Of their word error rates, pair by pair."""
+    characters: Comparison
+    """Of their character error rates."""
 
 
 def listen(held_out: Sequence[Utterance], before: Sequence[str], after: Sequence[str]) -> Heard | None:
@@ -36,7 +35,7 @@ def listen(held_out: Sequence[Utterance], before: Sequence[str], after: Sequence
     speakers = [each.speaker for each in held_out]
     names = [each.audio_path for each in held_out]
     base, new = (evaluate(references, texts, speakers=speakers, names=names) for texts in (before, after))
-    return Heard(base, new)
+    return Heard(base, new, compare(base, new), compare(base, new, metric="cer"))
 
 
 def tell_verdict(heard: Heard | None, how: str, outcome: Outcome) -> Notice:
@@ -57,11 +56,10 @@ def tell_verdict(heard: Heard | None, how: str, outcome: Outcome) -> Notice:
     which = f"mean of epochs {chosen}" if len(outcome.best_epochs) > 1 else f"epoch {chosen}"
     text = f"Word error rate on {heard.after.rows} held-out rows ({how}): {comparison.sentence}; {which}."
     advice = comparison.warning
-    if comparison.after > comparison.before:
-        advice = f"{advice} It got worse: try a smaller learning_rate or more rows.".strip()
-    if not advice:
-        return Notice(f"{text} {heard.after.caveat}".strip())
-    return Notice(f"{text} {advice}", Severity.WARNING)
+    if comparison.is_shown and comparison.after > comparison.before:
+        advice = "It got worse: try a smaller learning_rate or more rows."
+    words = " ".join(filter(None, (text, advice, heard.after.caveat)))
+    return Notice(words, Severity.WARNING if advice else Severity.INFO)
 
 
 def make_report(
@@ -88,9 +86,13 @@ def make_report(
             "base_cer": heard.before.cer.score,
             "wer": heard.after.wer.score,
             "cer": heard.after.cer.score,
+            "base_wer_interval": asdict(heard.before.wer),
+            "base_cer_interval": asdict(heard.before.cer),
             "comparison": heard.comparison.sentence,
+            "comparison_in_characters": heard.characters.sentence,
+            "difference": asdict(heard.comparison.difference),
             # The epochs were chosen by the rows that they are evaluated on, which flatters a little.
-            "chosen_among": f"{outcome.epochs} epochs and their mean, by the held-out rows",
+            "chosen_among": f"{outcome.epochs} epochs and the mean of the best, by the held-out rows",
             "evaluation": heard.after.to_json(),
         }
     return report | {
