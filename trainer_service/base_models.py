@@ -46,6 +46,14 @@ NAMED = (
     BUNDLED,
 )
 
+ARCHITECTURES = {
+    "wav2vec2": "Wav2Vec2ForCTC",
+    "hubert": "HubertForCTC",
+    "data2vec-audio": "Data2VecAudioForCTC",
+}
+"""What can be trained and served, by the type of model. Not WavLM, whose attention adds
+relative positions."""
+
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -80,7 +88,7 @@ class BaseModels:
             raise _unknown(name)
         folder = self._find_folder(name)
         if folder is not None:
-            require_wav2vec2(repr(name), *_read_folder(folder))
+            require_ctc_model(repr(name), *_read_folder(folder))
             return BaseModel(name, str(folder), source=BaseModelSource.FOLDER)
         if _REPOSITORY.fullmatch(name):
             return self._resolve_repository(BaseModel(name, name, "main"))
@@ -119,7 +127,7 @@ class BaseModels:
                 f"base model {base.name!r} does not exist: {error.message}, and no folder of the workspace",
                 hint=f"{_nearest(base.name)} A private repository needs a token: set HF_TOKEN for the trainer.",
             ) from error
-        require_wav2vec2(base.checkpoint, found.configuration, found.files, pickles=base in NAMED)
+        require_ctc_model(base.checkpoint, found.configuration, found.files, pickles=base in NAMED)
         return replace(base, revision=found.revision, source=BaseModelSource.HUB)
 
     def _from_disk(self, base: BaseModel) -> BaseModel | None:
@@ -129,7 +137,7 @@ class BaseModels:
         cached = self._hub.find_cached(base.checkpoint, base.revision)
         if cached is None:
             return None
-        require_wav2vec2(base.checkpoint, cached[1].configuration, cached[1].files, pickles=base in NAMED)
+        require_ctc_model(base.checkpoint, cached[1].configuration, cached[1].files, pickles=base in NAMED)
         return replace(base, revision=cached[1].revision, source=BaseModelSource.CACHED)
 
     def _find_folder(self, name: str) -> Path | None:
@@ -142,10 +150,10 @@ class BaseModels:
         return folder if folder.is_dir() else None
 
 
-def require_wav2vec2(
+def require_ctc_model(
     what: str, configuration: Mapping[str, Any], files: Collection[str], *, pickles: bool = False
 ) -> None:
-    """Refuses a checkpoint that is no Wav2Vec2 with a CTC head, or whose weights could run code when they are read.
+    """Refuses a checkpoint that the trainer's graph cannot compute, or whose weights could run code when they are read.
 
     Args:
         what: Names it in messages.
@@ -158,11 +166,12 @@ def require_wav2vec2(
         UnknownBaseModel: it cannot be used.
     """
     architectures = configuration.get("architectures") or ["no architecture"]
-    if configuration.get("model_type") != "wav2vec2" or "Wav2Vec2ForCTC" not in architectures:
+    if ARCHITECTURES.get(configuration.get("model_type", "")) not in architectures:
         found = f"{configuration.get('model_type', 'no model type')}, {', '.join(architectures)}"
         raise UnknownBaseModel(
-            f"{what} is no Wav2Vec2 model with a CTC head: its {CONFIGURATION} says {found}",
-            hint="Choose a checkpoint that was fine-tuned for speech recognition (Wav2Vec2ForCTC).",
+            f"{what} is no Wav2Vec2, HuBERT or Data2Vec model with a CTC head: its {CONFIGURATION} says {found}",
+            hint="Choose a checkpoint that was fine-tuned for speech recognition: its architecture is one of "
+            f"{', '.join(ARCHITECTURES.values())}.",
         )
     if "vocab.json" not in files:
         raise UnknownBaseModel(

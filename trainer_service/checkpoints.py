@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+from transformers import AutoModelForCTC, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
 
 from thanosql.errors import BaseModelUnavailable, UnknownBaseModel
 from thanosql.types import BaseModel, BaseModelSource, Progress
@@ -24,9 +24,10 @@ FILES = ("*.json", *SAFE_WEIGHTS[:1], "model-*.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A Wav2Vec2 CTC model in memory, with what turns sound into its input and text into its labels."""
+    """A CTC model in memory, with what turns sound into its input and text into its labels."""
 
-    model: Wav2Vec2ForCTC
+    model: Any
+    """A `Wav2Vec2ForCTC`, `HubertForCTC` or `Data2VecAudioForCTC`."""
     tokenizer: Wav2Vec2CTCTokenizer
     feature_extractor: Wav2Vec2FeatureExtractor
 
@@ -57,7 +58,9 @@ def load_folder(folder: Path, *, pickles: bool = False) -> Checkpoint:
     options: dict[str, Any] = {"local_files_only": True}
     has_safe = any((folder / name).exists() for name in SAFE_WEIGHTS)
     return Checkpoint(
-        Wav2Vec2ForCTC.from_pretrained(folder, dtype=torch.float32, use_safetensors=has_safe or not pickles, **options),
+        AutoModelForCTC.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=has_safe or not pickles, **options
+        ),
         Wav2Vec2CTCTokenizer.from_pretrained(folder, **options),
         Wav2Vec2FeatureExtractor.from_pretrained(folder, **options),
     )

@@ -115,7 +115,7 @@ def export_graph(graph: SpeechGraph, file: Path) -> None:
     """Writes the ONNX graph, its weights beside it in `<file>.data`, for any batch and any number of samples."""
     # Written out, attention is seven plain nodes; torch's fused one is exported with twenty, NaN guards among them.
     graph.model.set_attn_implementation("eager")
-    fold_weight_norm(graph.model)
+    fold_weight_norm(graph)
     example = torch.zeros(2, 16_000), torch.tensor([16_000, 9_000])
     with torch.no_grad(), _quiet_exporter():
         program = torch.onnx.export(

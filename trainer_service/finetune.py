@@ -109,7 +109,7 @@ class FineTuning:
         self._ranks, self._is_stopping, self._clock = ranks, is_stopping, clock
 
         torch.manual_seed(recipe.seed)  # adapters begin at random
-        graph.model.wav2vec2.feature_extractor.requires_grad_(False)
+        graph.speech.feature_extractor.requires_grad_(False)
         if recipe.lora_rank:
             add_adapters(graph.model, recipe.lora_rank)
         graph.to(device)

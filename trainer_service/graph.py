@@ -1,10 +1,12 @@
-"""The network that is trained and served: Wav2Vec2 with normalisation, masking and lengths inside.
+"""The network that is trained and served: Wav2Vec2 and its like, with normalisation, masking and lengths inside.
 
 A clip gives the same output alone and beside longer ones. Three things see to that, where the plain
 model has none of them: each clip is normalised over its own samples; the first norm of the
 wav2vec2-base family, a GroupNorm over time, takes its statistics over real frames only (padding a
 2 s clip to 8 s moves the plain model's logits by three standard deviations); and attention and the
 positional convolution see no padding.
+
+HuBERT and Data2VecAudio are built as Wav2Vec2 is, but for what `project` and `positions` tell apart.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
+from transformers import PreTrainedModel, Wav2Vec2Config
 
 from thanosql.errors import NotSupported
 
@@ -59,8 +61,15 @@ class MaskedGroupNorm(nn.Module):
         return centred * (torch.rsqrt(variance + self.eps) * self.weight[:, None]) + self.bias[:, None]
 
 
+_UNKNOWN_PARTS = {
+    "add_adapter": "convolutional adapter layers after the transformer",
+    "conv_pos_batch_norm": "a batch norm before the positional convolution, which padding would go through",
+}
+"""Options of a checkpoint that this graph does not know."""
+
+
 class SpeechGraph(nn.Module):
-    """Wraps a `Wav2Vec2ForCTC`; the parameters are shared with it.
+    """Wraps a `Wav2Vec2ForCTC`, `HubertForCTC` or `Data2VecAudioForCTC`; the parameters are shared with it.
 
     Args:
         model: The checkpoint; its parameters stay where they are, and a GroupNorm in it is replaced.
@@ -70,19 +79,23 @@ class SpeechGraph(nn.Module):
         NotSupported: the checkpoint has a part that this graph does not know.
     """
 
-    def __init__(self, model: Wav2Vec2ForCTC, *, normalises: bool = True) -> None:
+    def __init__(self, model: PreTrainedModel, *, normalises: bool = True) -> None:
         super().__init__()
-        config = model.config
-        if config.add_adapter:
-            raise NotSupported(
-                "this checkpoint has convolutional adapter layers after the transformer (add_adapter)",
-                hint="Choose a plain Wav2Vec2 CTC checkpoint.",
-            )
-        first: Any = model.wav2vec2.feature_extractor.conv_layers[0]
+        for option, what in _UNKNOWN_PARTS.items():
+            if getattr(model.config, option, False):
+                raise NotSupported(
+                    f"this checkpoint has {what} ({option})", hint="Choose a plain Wav2Vec2 or HuBERT CTC checkpoint."
+                )
+        self.model: Any = model
+        self.normalises = normalises
+        first = self.speech.feature_extractor.conv_layers[0]
         if isinstance(getattr(first, "layer_norm", None), nn.GroupNorm):
             first.layer_norm = MaskedGroupNorm(first.layer_norm)
-        self.model = model
-        self.normalises = normalises
+
+    @property
+    def speech(self) -> Any:
+        """All but the output layer: what is called `wav2vec2`, `hubert` or `data2vec_audio` in the checkpoint."""
+        return getattr(self.model, self.model.base_model_prefix)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> GraphOutput:
         """Log-probabilities of a batch.
@@ -102,8 +115,7 @@ class SpeechGraph(nn.Module):
         values = normalise(waveform, real) if self.normalises else torch.where(real, waveform, 0.0)
         values = values[:, None, :]
         config = self.model.config
-        blocks: Any = self.model.wav2vec2.feature_extractor.conv_layers
-        for layer, block in enumerate(blocks):
+        for layer, block in enumerate(self.speech.feature_extractor.conv_layers):
             norm = getattr(block, "layer_norm", None)
             values = block.conv(values)
             if isinstance(norm, MaskedGroupNorm):
@@ -130,10 +142,9 @@ class SpeechGraph(nn.Module):
         self, features: Tensor, frames: Tensor, time_mask: Tensor | None = None, channel_mask: Tensor | None = None
     ) -> Tensor:
         """The output of the transformer `[batch, frames, hidden]`; the arguments are those of `classify`."""
-        speech = self.model.wav2vec2
-        hidden, _ = speech.feature_projection(features)
+        hidden = self.project(features)
         if time_mask is not None:
-            hidden = torch.where(time_mask[:, :, None], speech.masked_spec_embed.to(hidden.dtype), hidden)
+            hidden = torch.where(time_mask[:, :, None], self.speech.masked_spec_embed.to(hidden.dtype), hidden)
         if channel_mask is not None:
             hidden = hidden.masked_fill(channel_mask[:, None, :], 0.0)
         return self.encode(hidden, mask_of(frames, hidden.shape[1]))
@@ -143,21 +154,41 @@ class SpeechGraph(nn.Module):
         logits: Tensor = self.model.lm_head(self.model.dropout(hidden))
         return torch.log_softmax(logits.float(), -1)
 
+    def project(self, features: Tensor) -> Tensor:
+        """The encoder's features, as wide as the transformer."""
+        projected = self.speech.feature_projection(features)
+        # HuBERT's gives no second value, for it has no quantiser that would want one.
+        hidden: Tensor = projected if isinstance(projected, Tensor) else projected[0]
+        return hidden
+
+    def positions(self, hidden: Tensor, real: Tensor) -> Tensor:
+        """What the positional convolution adds to `hidden`, whose padding is zero."""
+        embedding = self.speech.encoder.pos_conv_embed
+        if not hasattr(embedding, "layers"):
+            added: Tensor = embedding(hidden)
+            return added
+        # Data2Vec has several, with a norm after each, which makes something of padding that the next would see.
+        values = hidden.transpose(1, 2)
+        for layer in embedding.layers:
+            values = layer(values.masked_fill(~real[:, None, :], 0.0))
+        return values.transpose(1, 2)
+
     def encode(self, hidden: Tensor, real: Tensor) -> Tensor:
         """The transformer, over the frames that are `real` `[batch, frames]`."""
-        encoder = self.model.wav2vec2.encoder
+        encoder = self.speech.encoder
         config = self.model.config
+        norm_comes_last = getattr(config, "do_stable_layer_norm", False)
         hidden = hidden.masked_fill(~real[:, :, None], 0.0)
-        hidden = hidden + encoder.pos_conv_embed(hidden)
+        hidden = hidden + self.positions(hidden, real)
         # In the older order of norms (wav2vec2-base) the encoder's own norm comes first, else last.
-        hidden = hidden if config.do_stable_layer_norm else encoder.layer_norm(hidden)
+        hidden = hidden if norm_comes_last else encoder.layer_norm(hidden)
         hidden = encoder.dropout(hidden)
         keys = self.attention_mask(real)
         for layer in encoder.layers:
             if self.training and config.layerdrop > 0 and torch.rand(()) < config.layerdrop:
                 continue
             hidden = layer(hidden, attention_mask=keys)
-        return encoder.layer_norm(hidden) if config.do_stable_layer_norm else hidden
+        return encoder.layer_norm(hidden) if norm_comes_last else hidden
 
     def attention_mask(self, real: Tensor) -> Tensor:
         """The mask over keys, in the form that the chosen attention wants."""
@@ -200,8 +231,8 @@ def frame_geometry(config: Wav2Vec2Config, layers: int | None = None) -> tuple[i
     return receptive, step
 
 
-def fold_weight_norm(model: Wav2Vec2ForCTC) -> None:
+def fold_weight_norm(graph: SpeechGraph) -> None:
     """Replaces the positional convolution's weight norm by the weight it stands for, for good."""
-    conv = model.wav2vec2.encoder.pos_conv_embed.conv
-    if parametrize.is_parametrized(conv, "weight"):
+    conv = getattr(graph.speech.encoder.pos_conv_embed, "conv", None)  # Data2Vec has several, and no weight norm
+    if conv is not None and parametrize.is_parametrized(conv, "weight"):
         parametrize.remove_parametrizations(conv, "weight", leave_parametrized=True)

@@ -20,7 +20,7 @@ from thanosql.scoring import word_errors
 from thanosql.types import Progress
 from trainer_service.parity import open_session
 
-LISTEN_SECONDS = 40.0
+LISTEN_SECONDS = 20.0
 """For hearing the sample in both precisions; what is not heard by then is not counted."""
 
 

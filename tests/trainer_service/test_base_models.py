@@ -152,7 +152,13 @@ def test_any_repository_with_a_ctc_head_is_taken_at_its_commit(tmp_path: Path, h
 @pytest.mark.parametrize(
     ("files", "configuration", "said"),
     [
-        (("model.safetensors", "vocab.json"), {"model_type": "whisper"}, "no Wav2Vec2 model with a CTC head"),
+        (("model.safetensors", "vocab.json"), {"model_type": "whisper"}, "is no Wav2Vec2, HuBERT or"),
+        (
+            ("model.safetensors", "vocab.json"),
+            {"model_type": "wavlm", "architectures": ["WavLMForCTC"]},
+            "wavlm, WavLM",
+        ),
+        (("model.safetensors", "vocab.json"), {"architectures": ["HubertForCTC"]}, "wav2vec2, HubertForCTC"),
         (
             ("model.safetensors", "vocab.json"),
             {"architectures": ["Wav2Vec2ForPreTraining"]},
@@ -169,6 +175,15 @@ def test_a_repository_that_cannot_be_used_is_refused_with_the_reason(
     hub.add("someone/model", *files, **configuration)
     with pytest.raises(UnknownBaseModel, match=said):
         models(tmp_path, hub.address).resolve("someone/model")
+
+
+@pytest.mark.parametrize(
+    ("model_type", "architecture"), [("hubert", "HubertForCTC"), ("data2vec-audio", "Data2VecAudioForCTC")]
+)
+def test_relatives_of_wav2vec2_are_taken(tmp_path: Path, hub: Answers, model_type: str, architecture: str) -> None:
+    files = ("config.json", "model.safetensors", "vocab.json")
+    hub.add("someone/model", *files, model_type=model_type, architectures=[architecture])
+    assert models(tmp_path, hub.address).resolve("someone/model").source is BaseModelSource.HUB
 
 
 def test_an_unknown_name_brings_the_nearest(tmp_path: Path, hub: Answers) -> None:

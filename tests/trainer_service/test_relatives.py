@@ -1,0 +1,65 @@
+"""HuBERT and Data2VecAudio go through the same graph as Wav2Vec2: alone as the library has them, and in a batch too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCTC, HubertConfig, HubertForCTC, Wav2Vec2FeatureExtractor
+
+from thanosql.errors import NotSupported
+from trainer_service.checkpoints import load_folder
+from trainer_service.export import new_description, write_version
+from trainer_service.graph import SpeechGraph
+
+RELATIVES = ("hubert", "data2vec")
+
+
+def noise(samples: int, seed: int) -> torch.Tensor:
+    return 0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(seed)) + 0.05
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_agrees_with_the_plain_model_on_a_clip_alone(relatives: dict[str, Path], name: str) -> None:
+    clip = noise(20_000, 1)
+    extractor = Wav2Vec2FeatureExtractor.from_pretrained(relatives[name])
+    values = extractor(clip.numpy(), sampling_rate=16_000, return_tensors="pt").input_values
+    with torch.no_grad():
+        plain = AutoModelForCTC.from_pretrained(relatives[name]).eval()(values).logits.log_softmax(-1)
+        ours = load_folder(relatives[name]).graph().eval()(clip[None], torch.tensor([20_000]))
+    torch.testing.assert_close(ours.log_probs, plain, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+@pytest.mark.parametrize("padding", [0.0, float("nan")])
+def test_padding_changes_nothing(relatives: dict[str, Path], name: str, padding: float) -> None:
+    graph = load_folder(relatives[name]).graph().eval()
+    padded = torch.full((2, 32_000), padding)
+    padded[0, :9_000], padded[1] = noise(9_000, 2), noise(32_000, 3)
+    with torch.no_grad():
+        alone = graph(noise(9_000, 2)[None], torch.tensor([9_000]))
+        beside = graph(padded, torch.tensor([9_000, 32_000]))
+    torch.testing.assert_close(beside.log_probs[0, : int(alone.frames)], alone.log_probs[0], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", [pytest.param("hubert", marks=pytest.mark.slow), "data2vec"])
+def test_a_version_of_it_passes_the_parity_gate_and_can_be_a_base_again(
+    relatives: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    checkpoint = load_folder(relatives[name])
+    written = write_version(tmp_path, checkpoint, new_description("m", 1, class_name="", base="", report={}))
+    assert max(written.parity["onnx"], written.parity["batch"]) < 1e-4
+    again = load_folder(tmp_path / "m" / "1")
+    assert torch.equal(again.model.lm_head.weight, checkpoint.model.lm_head.weight)
+    clip = noise(8_000, 4)[None]
+    with torch.no_grad():
+        before, after = (each.graph().eval()(clip, torch.tensor([8_000])).log_probs for each in (checkpoint, again))
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=0)
+
+
+def test_a_part_that_padding_would_go_through_is_refused() -> None:
+    config = HubertConfig(hidden_size=48, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64)
+    config.conv_pos_batch_norm = True
+    with pytest.raises(NotSupported, match="batch norm before the positional convolution"):
+        SpeechGraph(HubertForCTC(config))
