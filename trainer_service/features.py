@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from thanosql.errors import AudioError, NotFound
+from thanosql.errors import AudioError
 from thanosql.types import Progress
 from trainer_service.augmentation import Clip, change_speed
 from trainer_service.dataset import Tell
@@ -97,7 +97,7 @@ class FeatureStore:
     def _read(self, clip: Clip) -> Tensor | None:
         try:
             samples = torch.from_numpy(self._recordings.read(clip.utterance))
-        except (AudioError, NotFound) as error:
+        except AudioError as error:
             self.lost.setdefault(clip.utterance.row, error.message)
             return None
         return change_speed(samples.to(self._device), clip.speed, self._sample_rate)

@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Iterable
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thanosql.audio import read_audio
-from thanosql.errors import JobFailed
+from thanosql.errors import AudioError, JobFailed, ThanoSQLError
 from trainer_service.dataset import Utterance
 
 Samples = npt.NDArray[np.float32]
@@ -38,8 +39,17 @@ class Recordings(Protocol):
         """The samples of one.
 
         Raises:
-            AudioError, NotFound: the recording has changed since it was checked.
+            AudioError: the recording has changed since it was checked, or is gone.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """An error on its way between processes: exceptions with arguments of their own do not survive pickling."""
+
+    message: str
+    hint: str
+    reason: str
 
 
 class ReadAhead:
@@ -55,7 +65,7 @@ class ReadAhead:
         self._pool = ProcessPoolExecutor(
             processes, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
         )
-        self._expected: dict[Path, Future[Samples]] = {}
+        self._expected: dict[Path, Future[Samples | _Unreadable]] = {}
 
     def expect(self, utterances: Iterable[Utterance]) -> None:
         """Begins to read them."""
@@ -67,11 +77,14 @@ class ReadAhead:
         """Waits for the samples, and forgets them."""
         self.expect([utterance])
         try:
-            return self._expected.pop(utterance.file).result()
+            read = self._expected.pop(utterance.file).result()
         except BrokenExecutor as error:
             raise JobFailed(
                 "a process that reads recordings was killed", hint="Did memory run out? The training can be resumed."
             ) from error
+        if isinstance(read, _Unreadable):
+            raise AudioError(read.message, hint=read.hint, reason=read.reason)
+        return read
 
     def __enter__(self) -> Self:
         return self
@@ -82,8 +95,13 @@ class ReadAhead:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(file: Path, sample_rate: int) -> Samples:
-    return read_audio(file, sample_rate=sample_rate, name=str(file))
+def _read(file: Path, sample_rate: int) -> Samples | _Unreadable:
+    try:
+        return read_audio(file, sample_rate=sample_rate, name=str(file))
+    except AudioError as error:
+        return _Unreadable(error.message, error.hint, error.reason)
+    except ThanoSQLError as error:
+        return _Unreadable(error.message, error.hint, "missing")
 
 
 def _end_with_parent() -> None:
