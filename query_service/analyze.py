@@ -139,8 +139,24 @@ def _export_model(statement: s.ExportModel, snapshot: Snapshot, source: Source) 
 
 
 def _build_model(statement: s.BuildModel, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:
+    return (_train(p.TrainModel, statement, snapshot, source),)
+
+
+def _fit_model(statement: s.FitModel, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:
+    try:
+        base = _find_model(statement.base, snapshot, source)
+    except UnknownModel as error:
+        error.hint += " BUILD MODEL begins with a base model, FIT MODEL goes on with a model."
+        raise
+    train = _train(p.FitModel, statement, snapshot, source)
+    return (p.MakeReady(statement.base, base.class_name), train) if base.state is ModelState.PENDING else (train,)
+
+
+def _train(kind: type[p.TrainModel], statement: s.BuildModel, snapshot: Snapshot, source: Source) -> p.TrainModel:
     _check_name(statement.model, "model", source)
-    exists = statement.model.text in {model.name for model in snapshot.models}
+    # A model that goes on from itself gets a new version: that is what FIT means, and no option has to say so.
+    goes_on = kind is p.FitModel and statement.model == statement.base
+    exists = not goes_on and statement.model.text in {model.name for model in snapshot.models}
     if statement.if_exists is IfExists.APPEND:
         hint = "if_exists='replace' makes a new version of the model; 'fail' refuses where it exists."
         raise source.error(InvalidOption, "a model cannot be appended to", statement.model.at, hint)
@@ -154,7 +170,7 @@ def _build_model(statement: s.BuildModel, snapshot: Snapshot, source: Source) ->
         message = f"audio_col and text_col name the same column {statement.text_col}"
         at = statement.query.at if statement.text_col.at == NO_PLACE else statement.text_col.at
         raise source.error(InvalidOption, message, at, "One holds paths of recordings, the other what they say.")
-    train = p.TrainModel(
+    return kind(
         sql=query.sql,
         model=statement.model,
         base=statement.base,
@@ -171,7 +187,6 @@ def _build_model(statement: s.BuildModel, snapshot: Snapshot, source: Source) ->
         devices=statement.devices,
         statement=statement.text,
     )
-    return (train,)
 
 
 def _check_name(name: Name, what: str, source: Source) -> None:
@@ -216,8 +231,13 @@ _ANALYSES: dict[type[s.Statement], Callable[[Any, Snapshot, Source], tuple[p.Ste
     s.PrintAudio: _print_audio,
     s.Predict: _predict,
     s.BuildModel: _build_model,
+    s.FitModel: _fit_model,
     s.ExportModel: _export_model,
     s.ListTables: lambda *_: (p.ShowTables(),),
     s.ListModels: lambda *_: (p.ShowModels(),),
+    s.ListJobs: lambda *_: (p.ShowJobs(),),
+    s.DescribeJob: lambda statement, *_: (p.ShowJob(statement.job),),
+    s.CancelJob: lambda statement, *_: (p.StopJob(statement.job),),
+    s.ResumeJob: lambda statement, *_: (p.TakeUpJob(statement.job),),
     s.ListBaseModels: lambda *_: (p.ShowBaseModels(),),
 }

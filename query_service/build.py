@@ -1,4 +1,4 @@
-"""BUILD MODEL: the rows of a query to a training job, and the job's progress to the user."""
+"""BUILD MODEL and FIT MODEL: the rows of a query to a training job, and the job's progress to the user."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 
 from query_service.arrow import is_text, make_rows, read_rows
-from query_service.jobs import follow_job
-from query_service.plan import TrainModel
+from query_service.jobs import follow_job, shorten
+from query_service.plan import FitModel, TrainModel
 from query_service.progress import Pacer
 from query_service.result_columns import find_column, missing_column
 from query_service.spool import RowSpool
 from query_service.work import Outcome, Steps, Work
 from thanosql.errors import AudioError, DataError, NotFound, PathRefused, ThanoSQLError, UnknownBaseModel
-from thanosql.types import JobKind, JobSpec, Notice, Progress, Severity
+from thanosql.types import JobKind, JobResult, JobSpec, Notice, Progress, Rows, Severity
 from thanosql.workspace import existing_file
 
 FILES_TRIED = 8
@@ -28,12 +28,14 @@ SPEAKER = "speaker"
 
 def train(step: TrainModel, work: Work) -> Steps:
     """Checks what can be checked at once, queues the job, follows it; gives the row of its result."""
-    try:
-        base = work.services.trainer.resolve_base_model(step.base.text)
-    except UnknownBaseModel as error:
-        raise work.source.placed(error, step.base.at) from error
-    if base.fallback_notice:
-        yield Notice(base.fallback_notice, Severity.WARNING)
+    goes_on = isinstance(step, FitModel)
+    if not goes_on:
+        try:
+            base = work.services.trainer.resolve_base_model(step.base.text)
+        except UnknownBaseModel as error:
+            raise work.source.placed(error, step.base.at) from error
+        if base.fallback_notice:
+            yield Notice(base.fallback_notice, Severity.WARNING)
     with RowSpool() as spool:
         pacer = Pacer()
         for batch in _rows(step, work):
@@ -43,7 +45,7 @@ def train(step: TrainModel, work: Work) -> Steps:
                 yield progress
         check_first_files(spool, work, step)
         spec = JobSpec(
-            kind=JobKind.BUILD,
+            kind=JobKind.FIT if goes_on else JobKind.BUILD,
             model=step.model.text,
             base=step.base.text,
             epochs=step.epochs,
@@ -58,8 +60,15 @@ def train(step: TrainModel, work: Work) -> Steps:
             statement=step.statement,
         )
         job = work.services.trainer.submit_job(spec, spool.read())
+    yield Notice(f"This is job {shorten(job.id)}: CANCEL JOB {shorten(job.id)} stops it, RESUME JOB goes on with it.")
     result = yield from follow_job(job.id, work)
-    yield make_rows(
+    yield result_rows(result)
+    return Outcome(1, version=result.version)
+
+
+def result_rows(result: JobResult) -> Rows:
+    """The row that a training gives."""
+    return make_rows(
         {
             "model": pa.string(),
             "version": pa.int32(),
@@ -77,7 +86,6 @@ def train(step: TrainModel, work: Work) -> Steps:
             )
         ],
     )
-    return Outcome(1, version=result.version)
 
 
 def _rows(step: TrainModel, work: Work) -> Iterator[pa.RecordBatch]:

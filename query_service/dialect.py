@@ -83,6 +83,15 @@ def _read_build(r: Reader) -> Statement:
     return r.end(s.BuildModel, model=model, base=base, query=r.read_query(), **values)
 
 
+def _read_fit(r: Reader) -> Statement:
+    r.begin(s.FitModel, "FIT", "MODEL")
+    model = r.read_name("the name of a model")
+    r.expect_word("USING")
+    base = r.read_name("the name of a model")
+    values = r.read_options(s.FitModel)
+    return r.end(s.FitModel, model=model, base=base, query=r.read_query(), **values)
+
+
 def _read_predict(r: Reader) -> Statement:
     r.begin(s.Predict, "PREDICT", "USING")
     model = r.read_name("the name of a model")
@@ -100,6 +109,7 @@ def _read_export(r: Reader) -> Statement:
 def _read_list(r: Reader) -> Statement:
     r.begin(s.ListTables, "LIST")
     kinds = {"TABLE": s.ListTables, "TABLES": s.ListTables, "MODEL": s.ListModels, "MODELS": s.ListModels}
+    kinds |= {"JOB": s.ListJobs, "JOBS": s.ListJobs}
     word = r.expect_word(*kinds, "BASE")
     if word == "BASE":
         r.expect_word("MODELS", "MODEL")
@@ -109,9 +119,22 @@ def _read_list(r: Reader) -> Statement:
 
 def _read_describe(r: Reader) -> Statement:
     r.begin(s.DescribeTable, "DESCRIBE")
-    if r.expect_word("TABLE", "MODEL") == "TABLE":
+    word = r.expect_word("TABLE", "MODEL", "JOB")
+    if word == "TABLE":
         return r.end(s.DescribeTable, table=r.read_name("the name of a table"))
+    if word == "JOB":
+        return r.end(s.DescribeJob, job=r.read_job_id())
     return r.end(s.DescribeModel, model=r.read_name("the name of a model"))
+
+
+def _read_cancel(r: Reader) -> Statement:
+    r.begin(s.CancelJob, "CANCEL", "JOB")
+    return r.end(s.CancelJob, job=r.read_job_id())
+
+
+def _read_resume(r: Reader) -> Statement:
+    r.begin(s.ResumeJob, "RESUME", "JOB")
+    return r.end(s.ResumeJob, job=r.read_job_id())
 
 
 def _read_delete(r: Reader) -> Statement:
@@ -138,10 +161,13 @@ _READERS: dict[str, Callable[[Reader], Statement]] = {
     "COPY": _read_copy,
     "PRINT": _read_print,
     "BUILD": _read_build,
+    "FIT": _read_fit,
     "PREDICT": _read_predict,
     "EXPORT": _read_export,
     "LIST": _read_list,
     "DESCRIBE": _read_describe,
+    "CANCEL": _read_cancel,
+    "RESUME": _read_resume,
     "DELETE": _read_delete,
     "DROP": _read_drop,
 }

@@ -17,6 +17,7 @@ from query_service.clips import play
 from query_service.config import QueryConfig
 from query_service.dialect import parse
 from query_service.event_log import Payload
+from query_service.job_statements import show_job, show_jobs, stop_job, take_up_job
 from query_service.jobs import make_ready
 from query_service.listings import base_model_rows, column_rows, model_rows, property_rows, table_rows
 from query_service.predict import transcribe
@@ -140,4 +141,9 @@ _STEPS: dict[type[Any], Callable[[Any, Work], Steps]] = {
     p.WriteRepository: _write_repository,
     p.Transcribe: transcribe,
     p.TrainModel: train,
+    p.FitModel: train,
+    p.ShowJobs: show_jobs,
+    p.ShowJob: show_job,
+    p.StopJob: stop_job,
+    p.TakeUpJob: take_up_job,
 }

@@ -23,6 +23,11 @@ _TITLES: dict[type[Any], str] = {
     p.WriteRepository: "write repository",
     p.Transcribe: "transcribe",
     p.TrainModel: "train model",
+    p.FitModel: "go on training model",
+    p.ShowJobs: "show jobs",
+    p.ShowJob: "show job",
+    p.StopJob: "stop job",
+    p.TakeUpJob: "take up job",
 }
 
 

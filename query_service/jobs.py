@@ -14,12 +14,20 @@ from thanosql.types import JobKind, JobResult, JobSpec, ModelState, Notice, Prog
 _PAUSE = 1.0
 """Seconds between two tries to reach a trainer that went away."""
 
+SHOWN = 8
+"""Characters of a job's id that are shown: enough to tell it from others."""
+
 _EXPORTING = threading.Lock()
 """One export at a time, so that two PREDICTs with a model that both find unexported make one version of it."""
 
 
-def follow_job(job_id: str, work: Work) -> Generator[Progress | Notice, None, JobResult]:
-    """What happens in a job, as it happens; returns its result.
+def shorten(job_id: str) -> str:
+    """A job's id as it is shown."""
+    return job_id[:SHOWN]
+
+
+def follow_job(job_id: str, work: Work, next_event: int = 0) -> Generator[Progress | Notice, None, JobResult]:
+    """What happens in a job from event `next_event` on, as it happens; returns its result.
 
     A trainer that goes away is waited for: the job goes on from its last checkpoint when it is back. A query
     that is cancelled stops the job.
@@ -28,7 +36,6 @@ def follow_job(job_id: str, work: Work) -> Generator[Progress | Notice, None, Jo
         JobFailed, Cancelled: how the job ended, where it did not succeed.
         Unavailable: the trainer stayed away for longer than `trainer_patience`.
     """
-    next_event = 0
     away_since: float | None = None
     pacer = Pacer()
     ended = False
@@ -54,7 +61,8 @@ def follow_job(job_id: str, work: Work) -> Generator[Progress | Notice, None, Jo
                 elif work.clock() - away_since > work.config.trainer_patience:
                     raise Unavailable(
                         error.message,
-                        hint="The training goes on by itself when trainer_service is back; LIST MODELS will show it.",
+                        hint="The training goes on by itself when trainer_service is back; "
+                        f"RESUME JOB {shorten(job_id)} follows it then.",
                     ) from error
                 work.cancellation.wait(_PAUSE)
     except JobFailed:

@@ -13,7 +13,7 @@ from query_service.arrow import make_rows
 from thanosql.histogram import Histogram
 from thanosql.types import EPOCH, BaseModel, Model, ModelStatistics, Rows, Table
 
-_MOMENT = pa.timestamp("us")
+MOMENT = pa.timestamp("us")
 
 
 def table_rows(tables: Sequence[Table]) -> Rows:
@@ -22,12 +22,12 @@ def table_rows(tables: Sequence[Table]) -> Rows:
         "name": pa.string(),
         "rows": pa.int64(),
         "columns": pa.string(),
-        "last_updated_utc": _MOMENT,
+        "last_updated_utc": MOMENT,
     }
     return make_rows(
         columns,
         [
-            (table.name, table.rows, ", ".join(column.name for column in table.columns), _utc(table.updated_at))
+            (table.name, table.rows, ", ".join(column.name for column in table.columns), utc(table.updated_at))
             for table in sorted(tables, key=lambda each: each.name)
         ],
     )
@@ -40,12 +40,12 @@ def model_rows(models: Sequence[Model]) -> Rows:
         "class_name": pa.string(),
         "version": pa.int32(),
         "wer": pa.float64(),
-        "last_updated_utc": _MOMENT,
+        "last_updated_utc": MOMENT,
     }
     return make_rows(
         columns,
         [
-            (model.name, model.class_name, model.version, model.wer, _utc(model.updated_at))
+            (model.name, model.class_name, model.version, model.wer, utc(model.updated_at))
             for model in sorted(models, key=lambda each: each.name)
         ],
     )
@@ -75,9 +75,9 @@ def property_rows(model: Model, serving: ModelStatistics | None = None) -> Rows:
         ("class_name", model.class_name),
         ("base", model.base),
         ("state", model.state.value),
-        ("wer", _figure(model.wer)),
-        ("cer", _figure(model.cer)),
-        ("last_updated_utc", str(_utc(model.updated_at) or "")),
+        ("wer", figure(model.wer)),
+        ("cer", figure(model.cer)),
+        ("last_updated_utc", str(utc(model.updated_at) or "")),
     ]
     values += [(f"report.{name}", text) for name, text in _flatten(json.loads(model.report or "{}"))]
     values += _serving_rows(serving) if serving else []
@@ -96,10 +96,10 @@ def _serving_rows(serving: ModelStatistics) -> list[tuple[str, str | None]]:
             ("serving.precision", plan.precision),
             ("serving.workers", str(plan.workers)),
             ("serving.threads", str(plan.threads)),
-            ("serving.batch_seconds", _figure(plan.batch_seconds)),
+            ("serving.batch_seconds", figure(plan.batch_seconds)),
             ("serving.batch_rows", str(plan.batch_rows)),
-            ("serving.concurrent_seconds", _figure(plan.concurrent_seconds)),
-            ("serving.audio_rate", _figure(plan.audio_rate or None)),
+            ("serving.concurrent_seconds", figure(plan.concurrent_seconds)),
+            ("serving.audio_rate", figure(plan.audio_rate or None)),
             ("serving.measured", plan.reason),
         ]
     return values
@@ -116,15 +116,16 @@ def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str | None]]:
     elif isinstance(value, str):
         yield name, value
     elif isinstance(value, float):
-        yield name, _figure(value)
+        yield name, figure(value)
     else:
         yield name, None if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _figure(value: float | None) -> str | None:
+def figure(value: float | None) -> str | None:
+    """A number as it is shown."""
     return None if value is None else f"{value:.6g}"
 
 
-def _utc(moment: datetime) -> datetime | None:
+def utc(moment: datetime) -> datetime | None:
     """A moment without its zone, which the column's name says."""
     return None if moment == EPOCH else moment.replace(tzinfo=None)

@@ -138,6 +138,37 @@ class TrainModel:
     statement: str
 
 
+@dataclass(frozen=True, slots=True)
+class FitModel(TrainModel):
+    """Goes on training a model, which `base` names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowJobs:
+    """Gives a row for each job."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowJob:
+    """Gives a row for each property of a job."""
+
+    job: Name
+
+
+@dataclass(frozen=True, slots=True)
+class StopJob:
+    """Cancels a job."""
+
+    job: Name
+
+
+@dataclass(frozen=True, slots=True)
+class TakeUpJob:
+    """Resumes a job, and follows it to its end."""
+
+    job: Name
+
+
 Step = (
     FetchRows
     | CopyFile
@@ -153,6 +184,11 @@ Step = (
     | WriteRepository
     | Transcribe
     | TrainModel
+    | FitModel
+    | ShowJobs
+    | ShowJob
+    | StopJob
+    | TakeUpJob
 )
 
 

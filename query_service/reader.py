@@ -127,6 +127,26 @@ class Reader:
             raise self.fail("the path is empty", at)
         return Name(token.text, at)
 
+    def read_job_id(self) -> Name:
+        """The id of a job, or its beginning: bare or in quotes. It may begin with a digit, unlike a name."""
+        at = self.at()
+        quoted = self.take(TokenType.STRING) or self.take(TokenType.IDENTIFIER)
+        if quoted is not None:
+            text = quoted.text.strip()
+            if not text:
+                raise self.fail("the id of a job is empty", at, "LIST JOBS shows them.")
+        else:
+            first = self.next
+            while self.next < len(self.tokens) and (self.next == first or self.at() == self._gone()):
+                self.next += 1
+            text = self.source.text[at : self._gone()] if self.next > first else ""
+            if text and not text.replace("-", "").replace("_", "").isalnum():
+                self.next = first
+                raise self.expected("the id of a job", "LIST JOBS shows them.")
+        if not text:
+            raise self.expected("the id of a job", "LIST JOBS shows them.")
+        return Name(text, at)
+
     def read_if_exists(self) -> bool:
         """Whether IF EXISTS stands here."""
         if not self.take_word("IF"):

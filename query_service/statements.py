@@ -147,6 +147,21 @@ class BuildModel(Statement):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FitModel(BuildModel):
+    """Goes on training a model on the rows of a query, into a new version of it, or into a model of another name.
+
+    FIT MODEL my_model USING my_model OPTIONS (epochs=2) AS SELECT * FROM new_calls
+
+    Behind USING stands a model of LIST MODELS; its newest version is where the training begins. It stays as it is, and
+    so does its class_name. The options are those of BUILD MODEL; overwrite=True is needed only where the new model has
+    the name of another one that exists.
+    """
+
+    KIND = "FIT MODEL"
+    FORM = "FIT MODEL model USING model [OPTIONS (…)] AS query"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Predict(Statement):
     """Transcribes the recordings of a query: all its columns, in its order, then the transcript.
 
@@ -215,7 +230,7 @@ class ListTables(Statement):
     """
 
     KIND = "LIST TABLE"
-    FORM = "LIST {TABLE | MODEL | BASE MODELS}"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +241,7 @@ class ListModels(Statement):
     """
 
     KIND = "LIST MODEL"
-    FORM = "LIST {TABLE | MODEL | BASE MODELS}"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +252,18 @@ class ListBaseModels(Statement):
     """
 
     KIND = "LIST BASE MODELS"
-    FORM = "LIST {TABLE | MODEL | BASE MODELS}"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListJobs(Statement):
+    """Shows the trainings and exports, the newest first: what they do, and how far they are.
+
+    LIST JOBS
+    """
+
+    KIND = "LIST JOBS"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +274,7 @@ class DescribeTable(Statement):
     """
 
     KIND = "DESCRIBE TABLE"
-    FORM = "DESCRIBE {TABLE table | MODEL model}"
+    FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
 
     table: Name
 
@@ -261,9 +287,53 @@ class DescribeModel(Statement):
     """
 
     KIND = "DESCRIBE MODEL"
-    FORM = "DESCRIBE {TABLE table | MODEL model}"
+    FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
 
     model: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeJob(Statement):
+    """Shows what a job is to do, how far it is, and why it failed.
+
+    DESCRIBE JOB 4f2e91ab
+
+    The id is that of LIST JOBS, or as many of its first characters as make it clear, four at least.
+    """
+
+    KIND = "DESCRIBE JOB"
+    FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
+
+    job: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelJob(Statement):
+    """Stops a job. Its last checkpoint is kept for some days, so that it can be resumed.
+
+    CANCEL JOB 4f2e91ab
+    """
+
+    KIND = "CANCEL JOB"
+    FORM = "CANCEL JOB id"
+
+    job: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeJob(Statement):
+    """Takes a job that failed or was cancelled up again, from its last checkpoint, and follows it to its end.
+
+    RESUME JOB 4f2e91ab
+
+    It gives the row that BUILD MODEL gives. A job that waits or runs is followed; interrupting the statement
+    cancels it.
+    """
+
+    KIND = "RESUME JOB"
+    FORM = "RESUME JOB id"
+
+    job: Name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

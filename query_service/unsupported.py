@@ -22,12 +22,10 @@ class Unsupported:
 
 _FILES = "Put the files under the workspace root by hand, and read a csv with COPY table FROM 'path'."
 _REPLACE = "Change the csv file, and read it again with COPY table OPTIONS (overwrite=True) FROM 'path'."
-_JOBS = "A BUILD MODEL statement shows its progress while it runs; interrupting it stops the training."
 _ONE_BY_ONE = "A script is not a transaction: each statement is done, whole or not at all, before the next begins."
 
 # Where two entries share their first words, the longer one stands first.
 UNSUPPORTED: tuple[Unsupported, ...] = (
-    Unsupported(("FIT", "MODEL"), "Build again with more rows: BUILD MODEL … OPTIONS (overwrite=True) AS query."),
     Unsupported(("EVALUATE",), "PREDICT USING model OPTIONS (text_col='text') AS query reports the word error rate."),
     Unsupported(("EXPLAIN",), "Run the statement over a few rows (LIMIT 10) to see how long it takes."),
     Unsupported(
@@ -36,12 +34,8 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     ),
     Unsupported(("GET", "THANOSQL", "DATASET"), f"The tutorial's data is in the folder tutorial_data. {_FILES}"),
     Unsupported(("UPLOAD", "MODEL"), "Name the folder as the base: BUILD MODEL model USING 'folder' AS query."),
-    Unsupported(("CANCEL", "JOB"), _JOBS),
-    Unsupported(("RESUME", "JOB"), "A training whose service was stopped goes on by itself when it starts again."),
-    Unsupported(("LIST", "JOBS"), _JOBS),
     Unsupported(("LIST", "THANOSQL", "MODEL"), "LIST MODELS and LIST BASE MODELS show the models that are there."),
     Unsupported(("LIST", "THANOSQL", "DATASET"), "LIST TABLES shows the tables that are there."),
-    Unsupported(("DESCRIBE", "JOB"), _JOBS),
     Unsupported(("CREATE", "TABLE"), "Keep the result of a query in Python, or COPY a csv file into a table."),
     Unsupported(("INSERT", "INTO"), _REPLACE),
     Unsupported(("UPDATE",), _REPLACE),

@@ -7,6 +7,7 @@ import dataclasses
 import struct
 import threading
 import time
+import uuid
 import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,10 +27,10 @@ from query_service.arrow import read_rows
 from query_service.config import QueryConfig
 from thanosql.clients import CatalogClient, QueryClient
 from thanosql.convert import from_message, to_message
-from thanosql.errors import Cancelled, JobFailed, NameTaken, ThanoSQLError, UnknownBaseModel
+from thanosql.errors import Cancelled, DataError, JobFailed, NameTaken, ThanoSQLError, UnknownBaseModel
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.status import to_status
-from thanosql.types import Column, Job, JobResult, JobSpec, Model, ModelState, Rows, Snapshot, Table
+from thanosql.types import Column, JobProgress, JobResult, JobSpec, JobState, Model, ModelState, Rows, Snapshot, Table
 from thanosql.v1 import inference_pb2, inference_pb2_grpc, trainer_pb2, trainer_pb2_grpc, types_pb2
 
 HERE = Path(__file__).parent
@@ -170,6 +171,10 @@ class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
         """Numbers of events before which the stream breaks, once each."""
         self.watched_from: list[int] = []
         self.cancelled: list[str] = []
+        self.resumed: list[str] = []
+        self.forgot = False
+        """The rows of its jobs are not kept any more."""
+        self.progress: dict[str, JobProgress] = {}
 
     def ListBaseModels(self, request: Any, context: grpc.ServicerContext) -> Any:
         models = [trainer_pb2.BaseModel(name="Wav2Vec2En", checkpoint="a/b", revision="c", language="en", source=1)]
@@ -187,11 +192,11 @@ class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
             for batch in read_rows(Rows(request.rows.ipc)):
                 self.columns = batch.schema.names
                 self.rows += batch.to_pylist()
-        return to_message(Job(f"job-{len(self.specs)}", self.specs[-1]), types_pb2.Job)
+        return to_message(self._catalog.create_job(uuid.uuid4().hex, self.specs[-1]), types_pb2.Job)
 
     def WatchJob(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         self.watched_from.append(request.next_event)
-        spec = self.specs[-1]
+        spec = self._catalog.get_job(request.id).spec
         yield from self._events(request.next_event, context)
         while self.never_ends:
             if not context.is_active():  # nobody listens: a thread that went on would keep Python from ending
@@ -220,7 +225,20 @@ class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
 
     def CancelJob(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.cancelled.append(request.id)
-        return types_pb2.Job(id=request.id, state=types_pb2.JOB_STATE_CANCELLED)
+        return to_message(self._catalog.finish_job(request.id, JobState.CANCELLED), types_pb2.Job)
+
+    def ResumeJob(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if self.forgot:
+            context.abort_with_status(to_status(DataError("its rows are not kept", hint="Run its statement again.")))
+        self.resumed.append(request.id)
+        try:
+            return to_message(self._catalog.resume_job(request.id), types_pb2.Job)
+        except ThanoSQLError as error:
+            return context.abort_with_status(to_status(error))
+
+    def GetJobProgress(self, request: Any, context: grpc.ServicerContext) -> Any:
+        jobs = [self.progress[id] for id in request.ids if id in self.progress]
+        return trainer_pb2.GetJobProgressResponse(jobs=[to_message(each, trainer_pb2.JobProgress) for each in jobs])
 
 
 @dataclass
