@@ -117,7 +117,9 @@ SEED = Option("seed", Kind.INTEGER, "the same seed gives the same model", 0, low
 EARLY_STOPPING = Option("early_stopping", Kind.BOOLEAN, "stop when the held-out rows get no better", False)
 LORA = Option("lora", Kind.BOOLEAN, "train low-rank adapters, which takes less memory", False)
 AUGMENTATION = Option(
-    "augmentation", Kind.BOOLEAN, "vary speed and hide parts of what is learned from; by default from the amount of data"
+    "augmentation",
+    Kind.BOOLEAN,
+    "vary speed and hide parts of what is learned from; by default from the amount of data",
 )
 DEVICES = Option("devices", Kind.INTEGER, "GPUs, or processes without one, that train together", 1, low=1, high=1_024)
 LANGUAGE_MODEL = Option("language_model", Kind.BOOLEAN, "decode with a language model", False, later=True)

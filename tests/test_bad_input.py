@@ -110,7 +110,7 @@ def test_a_broken_csv_is_refused_and_the_old_table_stands(
             "overwrite",
         ),
         ("FIT MODEL m USING n AS SELECT 1", errors.UnknownModel, "BUILD MODEL"),
-        ("RESUME JOB 4f2e91ab", errors.NotFound, "LIST JOBS"),
+        ("RESUME JOB 4f2e91ab", errors.NotFound, "there is no job"),
         ("EVALUATE USING m AS SELECT 1", errors.NotSupported, "not yet supported"),
         ("EXPLAIN SELECT 1", errors.NotSupported, "not yet supported"),
     ],
