@@ -256,10 +256,19 @@ def _find_kenlm() -> tuple[Callable[[str, Any], Any], Callable[[list[str]], Any]
     return KenLM, Dictionary
 
 
+def require_installed() -> None:
+    """Refuses where language models cannot be used.
+
+    Raises:
+        NotSupported: flashlight-text is not installed.
+    """
+    _find_kenlm()
+
+
 def is_installed() -> bool:
     """Whether language models can be used here."""
     try:
-        _find_kenlm()
+        require_installed()
     except NotSupported:
         return False
     return True

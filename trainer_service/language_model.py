@@ -2,8 +2,8 @@
 
 What it is built from are the rows that are learned from, and no others; `language_model='path'` names a text or an
 n-gram model of the workspace instead. Weights are chosen on held-out rows, and weights that were chosen on rows
-flatter those very rows: so the error rate that is told is cross-fitted. Each half of the rows is decoded with the
-weights that were best on the other half.
+flatter those very rows: so the error rate that is told is cross-fitted. Each fifth of the rows is decoded with the
+weights that were best on the other four.
 """
 
 from __future__ import annotations
@@ -25,12 +25,19 @@ from thanosql.comparison import Comparison, compare
 from thanosql.ctc import decode_text
 from thanosql.errors import DataError
 from thanosql.evaluation import evaluate
-from thanosql.language_model import UNKNOWN, LanguageModel, Weights, is_installed, write_language_model
+from thanosql.language_model import (
+    UNKNOWN,
+    LanguageModel,
+    Weights,
+    is_installed,
+    require_installed,
+    write_language_model,
+)
 from thanosql.modelstore import ModelDescription
 from thanosql.scoring import word_errors
 from thanosql.types import Notice, Progress, Severity
 from thanosql.workspace import existing_file
-from trainer_service.kneser_ney import estimate
+from trainer_service.kneser_ney import NgramModel, estimate
 
 ORDER = 4
 FEWEST_WORDS = 300
@@ -45,6 +52,8 @@ PRUNED_FROM_WORDS = 1_000_000
 TRIALS = 24
 """Weights that are tried, at most."""
 FEWEST_TRIALS = 8
+FOLDS = 5
+"""Parts of the held-out rows that are judged by weights chosen on the others: with two, half of few rows choose."""
 MOST_AUDIO_SECONDS = 600.0
 """Of held-out rows that are decoded in each trial."""
 DECODED_SECONDS = 5_000.0
@@ -56,9 +65,10 @@ LogProbs = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class BuiltLanguageModel:
-    """A language model on the disk, not chosen yet; `close` it where it is not needed any more."""
+    """A language model that is not chosen yet."""
 
-    arpa: Path
+    grams: NgramModel | Path
+    """Its n-grams, or the ARPA file that they stand in."""
     spellings: dict[str, str]
     """How the network spells each word of the file; words that it cannot spell, or spells like another, are not in."""
     order: int
@@ -66,11 +76,6 @@ class BuiltLanguageModel:
     """Running words that it was made of; 0 where it came as n-grams."""
     source: str
     """Where from: "the transcripts", or the path that the user gave."""
-    scratch: tempfile.TemporaryDirectory[str]
-
-    def close(self) -> None:
-        """Removes the file."""
-        self.scratch.cleanup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class LanguageModelReport:
     """Of the words of the held-out rows, those that it does not know."""
     wer_greedy: float | None = None
     wer: float | None = None
-    """On the same rows, cross-fitted: the weights were chosen on the other half of them."""
+    """On the same rows, cross-fitted: each was decoded with weights that were chosen on others."""
     difference: str = ""
     """Both, with the 95 % interval of their difference."""
     rows: int = 0
@@ -133,8 +138,6 @@ def build_language_model(
     description: ModelDescription,
     workspace: Path,
     say: Say,
-    *,
-    folder: Path | None = None,
 ) -> BuiltLanguageModel | LanguageModelReport:
     """The language model that a job asks for; or why there is none.
 
@@ -144,7 +147,6 @@ def build_language_model(
         description: The vocabulary that spells them.
         workspace: Which paths are relative to.
         say: Takes the progress.
-        folder: Where the file is written; None: the system's temporary folder.
 
     Raises:
         DataError: there is nothing to build from, though it is asked for; the file cannot be used.
@@ -154,34 +156,26 @@ def build_language_model(
     if option == "false":
         return LanguageModelReport(False, "language_model=False")
     is_asked_for = option != ""
-    if not is_asked_for and not is_installed():
+    if is_asked_for:
+        require_installed()
+    elif not is_installed():
         return LanguageModelReport(False, "flashlight-text is not installed in the trainer")
     path = None if option in ("", "true") else existing_file(workspace, option)
     say(Progress("build the language model", 0, 1))
-    scratch = tempfile.TemporaryDirectory(prefix="language-model-", dir=folder)
-    try:
-        arpa = Path(scratch.name) / "words.arpa"
-        if path is not None and _is_arpa(path):
-            built = BuiltLanguageModel(path, *_read_arpa(path, option, description), 0, option, scratch)
-        else:
-            texts = spell_words(sentences, description) if path is None else _read_text(path, option, description)
-            words = sum(map(len, texts))
-            if not is_asked_for and words < FEWEST_WORDS:
-                scratch.cleanup()
-                return LanguageModelReport(
-                    False, f"{words} words are too few for a language model; {FEWEST_WORDS} are enough", words=words
-                )
-            if not words:
-                raise DataError("there is no word to build a language model from", hint="Leave language_model out.")
-            model = estimate(texts, ORDER, prune=(0, 0, 1) if words >= PRUNED_FROM_WORDS else ())
-            with arpa.open("w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in model.arpa())
-            spellings = {word: word for word in model.words[3:]}
-            source = "the transcripts" if path is None else option
-            built = BuiltLanguageModel(arpa, spellings, len(model.orders), words, source, scratch)
-    except BaseException:
-        scratch.cleanup()
-        raise
+    if path is not None and _is_arpa(path):
+        built = BuiltLanguageModel(path, *_read_arpa(path, option, description), 0, option)
+    else:
+        texts = spell_words(sentences, description) if path is None else _read_text(path, option, description)
+        words = sum(map(len, texts))
+        if not is_asked_for and words < FEWEST_WORDS:
+            reason = f"{words} words are too few for a language model; {FEWEST_WORDS} are enough"
+            return LanguageModelReport(False, reason, words=words)
+        if not words:
+            raise DataError("there is no word to build a language model from", hint="Leave language_model out.")
+        model = estimate(texts, ORDER, prune=(0, 0, 1) if words >= PRUNED_FROM_WORDS else ())
+        spellings = {word: word for word in model.words[3:]}
+        source = "the transcripts" if path is None else option
+        built = BuiltLanguageModel(model, spellings, len(model.orders), words, source)
     say(Progress("build the language model", 1, 1))
     return built
 
@@ -207,7 +201,7 @@ def choose_language_model(
         held_out: Rows that were not learned from.
         description: Of the network.
         say: Takes the progress, and a warning where it is not kept.
-        seed: Of the weights that are tried, and of the halves.
+        seed: Of the weights that are tried, and of the folds.
         is_asked_for: The user asked for a language model: where it is not kept, a warning says so.
         clock: Seconds.
 
@@ -220,7 +214,7 @@ def choose_language_model(
         reason = "fewer than two rows were held out, so that it cannot be told whether it helps"
         return _refuse(LanguageModelReport(False, reason, **known), say, is_asked_for)
     rows, seconds = _choose_rows(held_out, description, seed)
-    model = LanguageModel(built.arpa, built.spellings, description)
+    model = _load(built, description)
     tried = draw_weights(seed)[: max(FEWEST_TRIALS, int(DECODED_SECONDS / max(seconds, 1.0)))]
     trials: list[list[str]] = []
     for weights in tried:
@@ -235,7 +229,7 @@ def choose_language_model(
             for texts in trials
         ]
     )
-    crossed = [trials[trial][row] for row, trial in enumerate(cross_fit(errors, _halve(rows, seed)))]
+    crossed = [trials[trial][row] for row, trial in enumerate(cross_fit(errors, _draw_folds(rows, seed)))]
     speakers = [row.speaker for row in rows] if any(row.speaker for row in rows) else None
     comparison = compare(
         evaluate(references, greedy, speakers=speakers), evaluate(references, crossed, speakers=speakers)
@@ -264,7 +258,19 @@ def choose_language_model(
 
 def store_language_model(folder: Path, built: BuiltLanguageModel, weights: Weights) -> None:
     """Writes it into the folder of a version."""
-    write_language_model(folder, built.arpa, built.spellings, weights)
+    grams = built.grams if isinstance(built.grams, Path) else built.grams.arpa()
+    write_language_model(folder, grams, built.spellings, weights)
+
+
+def _load(built: BuiltLanguageModel, description: ModelDescription) -> LanguageModel:
+    if isinstance(built.grams, Path):
+        return LanguageModel(built.grams, built.spellings, description)
+    with tempfile.TemporaryDirectory(prefix="language-model-") as folder:
+        arpa = Path(folder) / "words.arpa"
+        with arpa.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in built.grams.arpa())
+        # KenLM holds all of it in memory.
+        return LanguageModel(arpa, built.spellings, description)
 
 
 def draw_weights(seed: int) -> list[Weights]:
@@ -273,22 +279,22 @@ def draw_weights(seed: int) -> list[Weights]:
     fixed = [Weights(0.3, 1.0, -1.0), Weights(0.6, 1.5, 0.0)]
     drawn = [
         Weights(
-            round(0.1 * 15 ** draw.random(), 3), round(draw.uniform(-0.5, 3.0), 2), round(draw.uniform(-3.0, 1.0), 2)
+            round(0.15 * 8 ** draw.random(), 3), round(draw.uniform(0.0, 3.0), 2), round(draw.uniform(-2.5, 0.5), 2)
         )
         for _ in range(TRIALS - len(fixed))
     ]
     return [*fixed, *drawn]
 
 
-def cross_fit(errors: npt.NDArray[np.integer], is_first: npt.NDArray[np.bool_]) -> list[int]:
-    """The trial by which each row is to be judged: the one with the fewest errors on the half that the row is not in.
+def cross_fit(errors: npt.NDArray[np.integer], folds: npt.NDArray[np.integer]) -> list[int]:
+    """The trial by which each row is to be judged: the one with the fewest errors on the rows of the other folds.
 
     Args:
         errors: `[trials, rows]`.
-        is_first: `[rows]`: which half each row is in.
+        folds: `[rows]`: the number of the fold that each row is in.
     """
-    best = {half: int(errors[:, is_first != half].sum(axis=1).argmin()) for half in (True, False)}
-    return [best[half] for half in is_first.tolist()]
+    best = {fold: int(errors[:, folds != fold].sum(axis=1).argmin()) for fold in set(folds.tolist())}
+    return [best[fold] for fold in folds.tolist()]
 
 
 def spell_words(sentences: Iterable[Sequence[int]], description: ModelDescription) -> list[list[str]]:
@@ -374,15 +380,15 @@ def _choose_rows(held_out: Sequence[HeldOut], description: ModelDescription, see
     return [held_out[place] for place in sorted(chosen)], total
 
 
-def _halve(rows: Sequence[HeldOut], seed: int) -> npt.NDArray[np.bool_]:
-    """Which rows are in the first half: every other speaker where there are two or more, else every other row."""
+def _draw_folds(rows: Sequence[HeldOut], seed: int) -> npt.NDArray[np.integer]:
+    """The fold of each row: whole speakers where there are two or more, else single rows."""
     groups: list[Any] = [row.speaker for row in rows]
     if None in groups or len(set(groups)) < 2:
         groups = list(range(len(rows)))
     names = sorted(set(groups))
     random.Random(seed).shuffle(names)
-    half = set(names[::2])
-    return np.array([group in half for group in groups])
+    fold = {name: place % FOLDS for place, name in enumerate(names)}
+    return np.array([fold[group] for group in groups])
 
 
 def _describe(built: BuiltLanguageModel, held_out: Sequence[HeldOut]) -> dict[str, Any]:
