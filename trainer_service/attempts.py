@@ -8,12 +8,17 @@ checkpoint or into a phase that it had not been in before, has all its attempts 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from thanosql.errors import JobFailed
 
 ATTEMPTS = 3
 """Times that a job is begun without getting further."""
+
+
+_FIRST_FAILURE = re.compile(r"Root Cause \(first observed failure\):.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,17 @@ def lose(attempts: Attempts, reached: Reached) -> Attempts:
     """The attempts that are left after a process was killed, when the job had come as far as `reached`."""
     lost = 1 if reached.is_further_than(attempts.reached) else attempts.lost + 1
     return Attempts(lost, reached)
+
+
+def find_exit_code(exit_code: int, last_words: Iterable[str]) -> int:
+    """That of the process which failed first, where several train together and torchrun tells of it.
+
+    Args:
+        exit_code: Of the child.
+        last_words: The last lines that it wrote to its standard error.
+    """
+    told = _FIRST_FAILURE.search("\n".join(last_words))
+    return int(told[1]) if told else exit_code
 
 
 def is_killed(exit_code: int) -> bool:

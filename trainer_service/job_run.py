@@ -14,7 +14,16 @@ from thanosql.clients import CatalogClient
 from thanosql.errors import JobFailed, ThanoSQLError, UnknownModel
 from thanosql.modelstore import version_folder
 from thanosql.types import BaseModel, BaseModelSource, Job, JobKind, ModelState, Notice, Progress, Severity
-from trainer_service.attempts import ATTEMPTS, Attempts, Reached, give_up, is_killed, lose, say_where_it_goes_on
+from trainer_service.attempts import (
+    ATTEMPTS,
+    Attempts,
+    Reached,
+    find_exit_code,
+    give_up,
+    is_killed,
+    lose,
+    say_where_it_goes_on,
+)
 from trainer_service.base_models import BaseModels
 from trainer_service.child import Child
 from trainer_service.config import TrainerConfig
@@ -194,7 +203,7 @@ class JobRun:
                 else:
                     phase = getattr(message, "phase", phase)
                     self._say(message)
-            code = child.wait()
+            code = find_exit_code(child.wait(), child.last_words)
         finally:
             with self._lock:
                 self._child = None

@@ -29,6 +29,8 @@ from trainer_service.jobs import Message, Product, Task, explain_disk, is_disk_f
 
 STOP_WITHIN = 0.5
 """Seconds from SIGTERM to the end of the process; the parent kills it soon after."""
+STOPPED = 128 + signal.SIGTERM
+"""Exit code of a process that was asked to end: whoever did not ask tells by it that the job may go on."""
 TELL_SECONDS = 0.2
 """Between two messages on the progress of a phase."""
 ENVIRONMENT = {
@@ -64,10 +66,13 @@ def main() -> None:
                 messages.flush()
 
     code = 0
+    is_stopping = listen_for_stop()
     try:
-        product = work(task, thin_out(write), listen_for_stop())
+        product = work(task, thin_out(write), is_stopping)
         if product is not None:
             write(product)
+        elif is_stopping():
+            code = STOPPED
     except Exception as error:
         traceback.print_exc()
         failure = explain(error)
@@ -100,7 +105,7 @@ def listen_for_stop() -> Callable[[], bool]:
 
     def ask(*_: object) -> None:
         asked.set()
-        ending = threading.Timer(STOP_WITHIN, os._exit, (1,))
+        ending = threading.Timer(STOP_WITHIN, os._exit, (STOPPED,))
         ending.daemon = True
         ending.start()
 

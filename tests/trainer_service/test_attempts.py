@@ -16,6 +16,7 @@ from trainer_service.attempts import (
     Attempts,
     Checkpoint,
     Reached,
+    find_exit_code,
     give_up,
     is_killed,
     lose,
@@ -73,6 +74,20 @@ def test_a_first_checkpoint_is_further_than_none() -> None:
 )
 def test_an_error_of_its_own_is_no_kill(code: int, killed: bool) -> None:
     assert is_killed(code) is killed
+
+
+def test_of_processes_that_train_together_the_first_that_failed_counts() -> None:
+    words = [
+        "Failures:",
+        "  exitcode  : -15 (pid: 21586)  (SIGTERM)",
+        "Root Cause (first observed failure):",
+        "[0]:",
+        "  rank      : 1 (local_rank: 1)",
+        "  exitcode  : -9 (pid: 21587)  (SIGKILL)",
+        "  traceback : Signal 9 (SIGKILL) received by PID 21587",
+    ]
+    assert find_exit_code(1, words) == -signal.SIGKILL
+    assert find_exit_code(1, ["RuntimeError: exitcode : -9"]) == 1
 
 
 def test_a_job_that_is_given_up_says_how_often_it_was_begun() -> None:
