@@ -10,8 +10,10 @@ from concurrent.futures import Executor
 from typing import Any
 
 from inference_service.config import InferenceConfig
-from inference_service.models.models import Models
+from inference_service.models.models import LoadedModel, Models
+from inference_service.speech.beam import choose_decoder
 from inference_service.speech.clips import ClipStream
+from inference_service.speech.decode import ReadFrames
 from inference_service.speech.transcription import Transcribers
 from inference_service.triton.repository import export_model
 from thanosql.convert import from_message, to_message
@@ -46,6 +48,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         deadline = math.inf if remaining is None else time.monotonic() + remaining
         start = await _read_start(request_iterator)
         async with self._models.use(start.model, start.version) as model:
+            decoder = await self._choose_decoder(model, start)
             stream = ClipStream(
                 model,
                 self._transcribers.admissions(model)[start.priority],
@@ -54,6 +57,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
                 reader_count=self._config.decode_threads,
                 workspace=self._config.workspace,
                 max_seconds=self._config.max_audio_seconds,
+                read=decoder,
                 deadline=deadline,
             )
             async for answer in stream.transcribe(_read_clips(request_iterator)):
@@ -63,6 +67,13 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
                 else:
                     transcript = to_message(answer, inference_pb2.Transcript)
                     yield inference_pb2.TranscribeResponse(transcript=transcript)
+
+    async def _choose_decoder(self, model: LoadedModel, start: TranscribeStart) -> ReadFrames | None:
+        def choose() -> ReadFrames | None:
+            return choose_decoder(model.description, model.language, start.hotwords, start.hotword_weight)
+
+        # A thousand hotwords take a moment.
+        return await asyncio.get_running_loop().run_in_executor(self._readers, choose) if start.hotwords else choose()
 
     async def GetStatistics(  # noqa: N802
         self,

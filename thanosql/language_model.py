@@ -251,7 +251,7 @@ def _find_kenlm() -> tuple[Callable[[str, Any], Any], Callable[[list[str]], Any]
         raise NotSupported(
             "a language model needs flashlight-text, which is not installed here",
             hint="pip install flashlight-text: it has wheels for Python 3.11 and 3.12 on Linux. A model that was "
-            "built with language_model=False needs none.",
+            "built with language_model=False needs none, and its folder language_model can be removed.",
         ) from error
     return KenLM, Dictionary
 

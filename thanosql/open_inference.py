@@ -88,6 +88,11 @@ class OpenInferenceClient:
             Overloaded: the server refuses a recording again and again, for minutes.
             Unavailable: it cannot be reached.
         """
+        if start.hotwords:
+            raise NotSupported(
+                "the Open Inference Protocol has no hotwords",
+                hint="Leave hotwords out, or let query_service use thanosql's own inference_service.",
+            )
         prepared = self._prepare(start)
 
         def call(recording: _Recording) -> grpc.Future[object]:

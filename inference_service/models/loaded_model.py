@@ -10,6 +10,7 @@ from inference_service.models.versions import Files
 from inference_service.monitoring.figures import Figures, ModelFigures, Outcome
 from inference_service.planning.calibration import Calibration
 from inference_service.scheduling.batcher import Batcher
+from thanosql.language_model import LanguageModel, Weights
 from thanosql.modelstore import ModelDescription
 from thanosql.types import ModelStatistics, ServingPlan, ServingState
 
@@ -28,6 +29,8 @@ class LoadedModel:
     calibration: Calibration | None
     """What batches cost; None: not measured."""
     memory_bytes: int
+    language: tuple[LanguageModel, Weights] | None
+    """Its language model, and how much that counts."""
     files: Files
     """Which files it was loaded from: a model that is deleted and made anew may have the same name and version."""
     users: int = 0

@@ -23,6 +23,7 @@ from inference_service.planning.plan import make_limits
 from inference_service.scheduling.batcher import Batcher, BatchTracer
 from inference_service.scheduling.batching import Sharing
 from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, UnknownModel, stopping
+from thanosql.language_model import count_language_model_bytes, read_language_model
 from thanosql.modelstore import read_description, version_folder
 from thanosql.types import ModelStatistics, Priority, ServingState
 
@@ -324,10 +325,12 @@ class Models:
             description = replace(read_description(folder), name=name, version=version)
         except NotFound as error:
             raise unknown_model(name, version) from error
-        needed = self._loader.estimate_bytes(folder)
+        language_bytes = count_language_model_bytes(folder)
+        needed = self._loader.estimate_bytes(folder) + language_bytes
         with self._shelf.lock:
             self._shelf.make_room(needed)
             is_alone = not any(each.model and each.model.users for each in self._shelf.versions.values())
+        language = read_language_model(folder, description)
         ready = self._loader.load(folder, description, is_alone=is_alone)
         plan = ready.plan
         batcher = Batcher(
@@ -349,7 +352,15 @@ class Models:
             *(plan.device, plan.workers, plan.threads, plan.batch_seconds, plan.batch_rows, plan.reason),
         )
         return LoadedModel(
-            description, batcher, figures, plan, ready.engine, ready.calibration, ready.memory_bytes, files
+            description,
+            batcher,
+            figures,
+            plan,
+            ready.engine,
+            ready.calibration,
+            ready.memory_bytes + language_bytes,
+            language,
+            files,
         )
 
     def _check_open(self) -> None:

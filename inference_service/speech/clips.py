@@ -14,7 +14,7 @@ from inference_service.models.models import LoadedModel
 from inference_service.monitoring.outcomes import recorded
 from inference_service.scheduling.admission import Admission
 from inference_service.speech.audio import Piece, Span, cut_pieces
-from inference_service.speech.decode import FrameScores, make_transcript
+from inference_service.speech.decode import FrameScores, ReadFrames, make_transcript
 from inference_service.speech.transcription import submit_piece
 from thanosql.errors import AudioError, NotFound, PathRefused, ThanoSQLError
 from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart, Transcript
@@ -41,6 +41,7 @@ class ClipStream:
         reader_count: How many they are.
         workspace: Folder that paths are relative to.
         max_seconds: Longer recordings are refused.
+        read: How the frames are read; None: greedily.
         deadline: Of every clip, on the clock.
         clock: The batcher's.
     """
@@ -55,11 +56,12 @@ class ClipStream:
         reader_count: int,
         workspace: Path,
         max_seconds: float,
+        read: ReadFrames | None = None,
         deadline: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._admission, self._start = model, admission, start
-        self._deadline, self._clock = deadline, clock
+        self._deadline, self._clock, self._read_frames = deadline, clock, read
         self._readers, self._workspace, self._max_seconds = readers, workspace, max_seconds
         self._reading = asyncio.Semaphore(READ_AHEAD * reader_count)
         self._unanswered = asyncio.Semaphore(MOST_UNANSWERED)
@@ -126,7 +128,9 @@ class ClipStream:
                 each.cancel()
             raise
         return await self._in_thread(
-            lambda: make_transcript(clip.id, computed, self._model.description, words=self._start.words)
+            lambda: make_transcript(
+                clip.id, computed, self._model.description, words=self._start.words, read=self._read_frames
+            )
         )
 
     def _read(self, clip: TranscribeClip) -> Iterator[Piece]:
@@ -154,6 +158,7 @@ class ClipStream:
             priority=self._start.priority,
             deadline=self._deadline,
             max_rows=self._start.batch_size,
+            log_probs=self._read_frames is not None,
         )
         future.add_done_callback(lambda _: self._admission.leave(self, seconds))
         return future

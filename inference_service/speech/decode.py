@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference_service.speech.audio import Span
-from thanosql.ctc import decode
+from thanosql.ctc import Decoding, decode
 from thanosql.errors import DataError
 from thanosql.modelstore import ModelDescription
 from thanosql.types import Transcript
@@ -28,6 +28,10 @@ class FrameScores:
     """`[frames]`: its log-probability."""
     log_probs: NDArray[np.float32] | None = None
     """`[frames, vocabulary]`; only where they were asked for."""
+
+
+ReadFrames = Callable[[FrameScores], Decoding]
+"""Reads the frames of a whole recording, with their log-probabilities, otherwise than greedily."""
 
 
 def count_frames(samples: int, model: ModelDescription) -> int:
@@ -63,19 +67,39 @@ def join_frames(pieces: Sequence[tuple[Span, FrameScores]], model: ModelDescript
 
 
 def make_transcript(
-    clip: int, pieces: Sequence[tuple[Span, FrameScores]], model: ModelDescription, *, words: bool
+    clip: int,
+    pieces: Sequence[tuple[Span, FrameScores]],
+    model: ModelDescription,
+    *,
+    words: bool,
+    read: ReadFrames | None = None,
 ) -> Transcript:
     """The transcript of a recording's pieces; collapsed once, after joining, so that no cut doubles a letter.
+
+    Args:
+        clip: Its number.
+        pieces: In order.
+        model: Vocabulary and timing.
+        words: Word times and confidences are wanted.
+        read: How the frames are read; None: greedily.
 
     Raises:
         DataError: the model gives values that are not numbers.
     """
     seconds = pieces[-1][0].end / model.sample_rate
-    return read_frames(clip, join_frames(pieces, model), seconds, model, words=words)
+    return read_frames(clip, join_frames(pieces, model), seconds, model, words=words, read=read)
 
 
-def read_frames(clip: int, frames: FrameScores, seconds: float, model: ModelDescription, *, words: bool) -> Transcript:
-    """The transcript of a recording of so many seconds, from all its frames.
+def read_frames(
+    clip: int,
+    frames: FrameScores,
+    seconds: float,
+    model: ModelDescription,
+    *,
+    words: bool,
+    read: ReadFrames | None = None,
+) -> Transcript:
+    """The transcript of a recording of so many seconds, from all its frames. Arguments as of `make_transcript`.
 
     Raises:
         DataError: the model gives values that are not numbers.
@@ -85,7 +109,7 @@ def read_frames(clip: int, frames: FrameScores, seconds: float, model: ModelDesc
             f"version {model.version} of model {model.name!r} gives values that are not numbers",
             hint="Its weights are damaged, or its training diverged: build it again.",
         )
-    decoding = decode(frames.tokens, frames.scores, model)
+    decoding = decode(frames.tokens, frames.scores, model) if read is None else read(frames)
     return Transcript(
         id=clip,
         text=decoding.text,

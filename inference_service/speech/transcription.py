@@ -20,6 +20,7 @@ from inference_service.models.models import LoadedModel
 from inference_service.monitoring.outcomes import recorded
 from inference_service.scheduling.admission import Admission, check_request
 from inference_service.speech.audio import PIECE_SECONDS, Piece, Span, cut_pieces
+from inference_service.speech.beam import choose_decoder
 from inference_service.speech.decode import FrameScores, blank_frames, join_frames, read_frames
 from inference_service.speech.hand_back import hand_back
 from thanosql.errors import TimedOut
@@ -166,6 +167,7 @@ class Transcriber:
         self, blocks: Iterable[Samples], priority: Priority, deadline: float, words: bool, log_probs: bool
     ) -> Transcribed:
         model = self._model.description
+        decoder = choose_decoder(model, self._model.language)
         pieces = cut_pieces(blocks, sample_rate=model.sample_rate, frame_samples=model.frame_samples)
         # What is at hand and one piece needs no thread, which would cost more than the work.
         is_at_hand = isinstance(blocks, list) and len(blocks[0]) <= PIECE_SECONDS * model.sample_rate
@@ -179,7 +181,12 @@ class Transcriber:
                     spans.append(piece.span)
                     frames.append(
                         submit_piece(
-                            self._model, stream, piece, priority=priority, deadline=deadline, log_probs=log_probs
+                            self._model,
+                            stream,
+                            piece,
+                            priority=priority,
+                            deadline=deadline,
+                            log_probs=log_probs or decoder is not None,
                         )
                     )
                     ahead = [each for each in frames if not each.done()]
@@ -196,9 +203,10 @@ class Transcriber:
         def read() -> Transcribed:
             joined = join_frames(computed, model)
             seconds = spans[-1].end / model.sample_rate
-            return Transcribed(read_frames(0, joined, seconds, model, words=words), joined.log_probs)
+            transcript = read_frames(0, joined, seconds, model, words=words, read=decoder)
+            return Transcribed(transcript, joined.log_probs if log_probs else None)
 
-        return read() if is_at_hand else await self._in_thread(read)
+        return read() if is_at_hand and decoder is None else await self._in_thread(read)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
