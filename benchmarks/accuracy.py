@@ -178,8 +178,10 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["default"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--json", type=Path, default=Path("accuracy.json"), help="where to write the figures")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     results: list[dict[str, Any]] = []
     for table in map(load_table, arguments.tables):
         for name in arguments.recipes:
