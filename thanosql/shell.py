@@ -21,6 +21,8 @@ HELP = r"""A statement may have several lines and ends with ;   Ctrl-C stops it,
   PRINT AUDIO AS SELECT audio_path FROM t LIMIT 3;                recordings
   PREDICT USING tutorial_audio_recognition OPTIONS (audio_col='audio_path') AS SELECT * FROM t;
   BUILD MODEL m USING Wav2Vec2En OPTIONS (audio_col='audio_path', text_col='text') AS SELECT * FROM t;
+  FIT MODEL m USING m AS SELECT * FROM u;                         go on training it
+  LIST JOBS;  CANCEL JOB 4f2e91ab;  RESUME JOB 4f2e91ab;          trainings
   EXPORT MODEL m TO 'folder';                                     a repository for Triton
   LIST TABLE;  LIST MODEL;  LIST BASE MODELS;  DESCRIBE MODEL m;  DROP TABLE t;  DELETE MODEL m;"""
 

@@ -52,7 +52,8 @@ def watch(
 
 def _result_of(job: Job, folder: JobFolder, catalog: CatalogClient) -> JobResult:
     if job.state is JobState.CANCELLED:
-        raise Cancelled(f"job {job.id} was cancelled")
+        hint = f"RESUME JOB {job.id[:8]} goes on from its last checkpoint." if folder.rows.exists() else ""
+        raise Cancelled(f"job {job.id} was cancelled", hint=hint)
     if job.state is JobState.FAILED:
         failure = folder.read_failure()
         if failure is not None:
