@@ -58,9 +58,9 @@ class DataReport:
     distinct_words: int = 0
     speakers: int | None = None
     """Of the rows that were kept; None where the query has no such column."""
-    seconds: Histogram | None = None
+    recording_seconds: Histogram | None = None
     """Lengths of the recordings that were kept."""
-    characters: Histogram | None = None
+    transcript_characters: Histogram | None = None
     """Lengths of their transcripts, spaces included."""
     characters_per_second: Histogram | None = None
     """Speech has about 5 to 25; far from the others, transcript and recording hardly belong together."""
@@ -77,8 +77,8 @@ class DataReport:
         """A few lines for the user."""
         lines = [self._counts()]
         for name, histogram in (
-            ("seconds of audio", self.seconds),
-            ("characters", self.characters),
+            ("seconds of audio", self.recording_seconds),
+            ("characters", self.transcript_characters),
             ("characters a second", self.characters_per_second),
         ):
             if histogram is not None and self.kept:
@@ -159,8 +159,8 @@ def make_report(
         words=words.total(),
         distinct_words=len(words),
         speakers=len(speakers) or None,
-        seconds=make_histogram((each.seconds for each in kept), SECONDS),
-        characters=make_histogram((len(each.spelling) for each in kept), CHARACTERS),
+        recording_seconds=make_histogram((each.seconds for each in kept), SECONDS),
+        transcript_characters=make_histogram((len(each.spelling) for each in kept), CHARACTERS),
         characters_per_second=make_histogram((_rate(each) for each in kept), CHARACTERS_PER_SECOND),
         unlikely=len(unlikely),
         unlikely_examples=tuple(

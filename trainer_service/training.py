@@ -155,6 +155,7 @@ def train(
     say(tell_verdict(heard, how, outcome))
     report = make_report(data, learned, held_out, how, recipe, outcome, heard, rate)
     report |= {
+        "output_layer": head.change.value,
         "language_model": language_model_report.to_json(),
         "device": str(device),
         "devices": ranks.world,

@@ -52,10 +52,10 @@ def test_a_training_report_is_shown_figure_by_figure():
 
 
 def test_a_histogram_of_the_report_is_shown_by_its_bars_and_bins():
-    report = json.dumps({"seconds": asdict(make_histogram([0.5, 1.2, 1.4, 12.0], (0, 1, 2, 5)))})
+    report = json.dumps({"recording_seconds": asdict(make_histogram([0.5, 1.2, 1.4, 12.0], (0, 1, 2, 5)))})
     model = Model("m", 2, "A", "b", report=report)
     shown = {row["property"]: row["value"] for row in values(property_rows(model))}
-    assert shown["report.seconds"] == "▅█▁▅ 0.5 to 12, median 1.3 (0 to 1: 1; 1 to 2: 2; from 5: 1)"
+    assert shown["report.recording_seconds"] == "▅█▁▅ 0.5 to 12, median 1.3 (0 to 1: 1; 1 to 2: 2; from 5: 1)"
 
 
 def test_how_a_model_is_served_is_shown_with_what_was_measured():

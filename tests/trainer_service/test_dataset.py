@@ -118,7 +118,7 @@ def test_every_row_is_kept_or_dropped_for_one_reason(recordings: Path, rows: lis
     assert {reason: min(count, 3) for reason, count in report.dropped.items()} == {
         reason: len(examples) for reason, examples in report.examples.items()
     }
-    histograms = (report.seconds, report.characters, report.characters_per_second)
+    histograms = (report.recording_seconds, report.transcript_characters, report.characters_per_second)
     assert all(each and sum(each.counts) == report.kept for each in histograms)
     assert json.loads(json.dumps(asdict(report), allow_nan=False))["rows"] == len(rows)
 
@@ -129,11 +129,11 @@ def test_the_report_tells_lengths_words_and_speakers(recordings: Path) -> None:
         recordings,
     )
     assert (report.words, report.distinct_words, report.speakers) == (3, 2, 2)
-    assert report.seconds is not None
-    assert report.characters is not None
+    assert report.recording_seconds is not None
+    assert report.transcript_characters is not None
     assert report.characters_per_second is not None
-    assert dict(report.seconds.bins()) == {"2 to 3": 2}
-    assert dict(report.characters.bins()) == {"0 to 10": 1, "10 to 20": 1}
+    assert dict(report.recording_seconds.bins()) == {"2 to 3": 2}
+    assert dict(report.transcript_characters.bins()) == {"0 to 10": 1, "10 to 20": 1}
     assert dict(report.characters_per_second.bins()) == {"2 to 4": 1, "4 to 6": 1}
     assert "3 words, 2 of them distinct, 2 speakers" in report.summary()
     assert "seconds of audio    █ 2 to 2, median 2" in report.summary()

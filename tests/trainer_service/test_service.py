@@ -154,6 +154,19 @@ def test_a_build_ends_in_a_model_that_stands_in_the_store_and_the_catalog(
     assert description.report["held_out_rows"] == 3
     assert description.report == json.loads(model.report)
     assert description.parity["onnx"] < 1e-3
+    assert len(description.report["parity"]["lengths"]) == 4 + 3
+    assert sum(description.report["recording_seconds"]["counts"]) == 12
+    assert description.report["output_layer"] == "kept"
+
+
+def test_the_graph_in_int8_stands_beside_where_the_report_says_so(
+    services: Services, built: tuple[Job, list[JobEvent]]
+) -> None:
+    folder = version_folder(services.config.models, "m", 1)
+    figures = read_description(folder).report["int8"]
+    assert (folder / "int8" / "model.onnx").exists() == figures["kept"]
+    assert figures["clips"] == 3
+    assert figures["megabytes"] < figures["fp32_megabytes"]
 
 
 def test_the_held_out_recordings_are_stored_with_the_model_and_what_they_say(
@@ -180,6 +193,8 @@ def test_a_build_tells_its_phases_in_order_without_gaps(built: tuple[Job, list[J
         "evaluate the base model",
         "train",
         "evaluate after epoch 1",
+        "evaluate epoch 1",
+        "build the language model",
         "export",
         "check the export",
         "quantise",
