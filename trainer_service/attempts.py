@@ -18,6 +18,7 @@ ATTEMPTS = 3
 """Times that a job is begun without getting further."""
 
 
+_LAST_SIGNAL = 64
 _FIRST_FAILURE = re.compile(r"Root Cause \(first observed failure\):.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 
 
@@ -68,19 +69,23 @@ def lose(attempts: Attempts, reached: Reached) -> Attempts:
 
 
 def find_exit_code(exit_code: int, last_words: Iterable[str]) -> int:
-    """That of the process which failed first, where several train together and torchrun tells of it.
+    """How a process really ended; negative: the signal that ended it.
+
+    Where several train together, torchrun tells of the one that failed first. A process that ends itself because of a
+    signal tells of it as shells do, by 128 and more.
 
     Args:
         exit_code: Of the child.
         last_words: The last lines that it wrote to its standard error.
     """
     told = _FIRST_FAILURE.search("\n".join(last_words))
-    return int(told[1]) if told else exit_code
+    code = int(told[1]) if told else exit_code
+    return 128 - code if 128 < code <= 128 + _LAST_SIGNAL else code
 
 
 def is_killed(exit_code: int) -> bool:
-    """Whether a process that ended without a word was ended from outside: by a signal, or as a shell tells of one."""
-    return exit_code < 0 or exit_code > 128
+    """Whether a process that ended without a word of its own was ended from outside."""
+    return exit_code < 0
 
 
 def give_up(failure: JobFailed) -> JobFailed:

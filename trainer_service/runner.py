@@ -71,14 +71,14 @@ def main() -> None:
         product = work(task, thin_out(write), is_stopping)
         if product is not None:
             write(product)
-        elif is_stopping():
-            code = STOPPED
     except Exception as error:
-        traceback.print_exc()
-        failure = explain(error)
-        if failure is not None:
-            write(failure)
         code = 1
+        if not is_stopping():  # what comes of that is no failure
+            traceback.print_exc()
+            failure = explain(error)
+            if failure is not None:
+                write(failure)
+    code = STOPPED if code and is_stopping() else code
     sys.stderr.flush()
     # Without the tear-down of torch and ONNX Runtime, which takes its time and has nothing to save.
     os._exit(code)

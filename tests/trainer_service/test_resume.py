@@ -163,10 +163,10 @@ def find_child() -> psutil.Process | None:
     return None
 
 
-def kill_child() -> None:
+def kill_child(by: signal.Signals) -> None:
     child = wait_for(find_child)
     assert isinstance(child, psutil.Process)
-    child.send_signal(signal.SIGKILL)
+    child.send_signal(by)
 
 
 def notices(events: list[JobEvent], severity: Severity | None = None) -> list[str]:
@@ -377,18 +377,25 @@ def test_a_job_whose_process_is_killed_in_every_phase_makes_the_model_of_one_tha
     undisturbed = services.train(replace(SPEC, model="undisturbed"), rows)
     whole = list(services.watch(undisturbed))[-1].event
     assert isinstance(whole, JobResult)
-    phases = ["load the base model", "check data", "train", "evaluate after epoch 2", "export", "check the export"]
+    phases = {
+        "load the base model": signal.SIGKILL,
+        "check data": signal.SIGSEGV,
+        "train": signal.SIGTERM,  # by somebody else than the trainer, such as the system when it goes down
+        "evaluate after epoch 2": signal.SIGKILL,
+        "export": signal.SIGKILL,
+        "check the export": signal.SIGKILL,
+    }
     job = services.train(replace(SPEC, model="disturbed"), rows)
     events: list[JobEvent] = []
-    for phase in phases:
+    for phase, by in phases.items():
         events += follow_until(services, job, phase, len(events))
-        kill_child()
-        events += until_notice(services, job, "killed by SIGKILL", len(events))
+        kill_child(by)
+        events += until_notice(services, job, f"killed by {by.name}", len(events))
     events += services.watch(job, len(events))
     result = events[-1].event
     assert isinstance(result, JobResult)
     assert [event.number for event in events] == list(range(len(events)))
-    killed = [text for text in notices(events, Severity.WARNING) if "killed by SIGKILL" in text]
+    killed = [text for text in notices(events, Severity.WARNING) if "was killed by" in text]
     assert len(killed) == len(phases)
     assert "There is no checkpoint yet, so the job begins again." in killed[0]
     assert "goes on from its checkpoint after step" in killed[3]
