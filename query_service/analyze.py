@@ -16,6 +16,9 @@ from query_service.source import NO_PLACE, Source, suggest
 from thanosql.errors import InvalidOption, NameTaken, StatementError, UnknownModel, UnknownTable
 from thanosql.types import IfExists, Model, ModelState, Notice, Snapshot, Table
 
+HOTWORD_WEIGHT = 1.0
+"""Where the statement names none: `thanosql.hotwords.WEIGHT`, which says why."""
+
 LONGEST_NAME = 63
 """Characters of a table's or model's name: PostgreSQL's limit."""
 
@@ -127,6 +130,8 @@ def _predict(statement: s.Predict, snapshot: Snapshot, source: Source) -> tuple[
         on_error=statement.on_error,
         cache=statement.cache,
         batch_size=statement.batch_size,
+        hotwords=statement.hotwords,
+        hotword_weight=(statement.hotword_weight or HOTWORD_WEIGHT) if statement.hotwords else None,
     )
     return (p.MakeReady(statement.model, model.class_name), transcribe) if pending else (transcribe,)
 
@@ -184,6 +189,7 @@ def _train(kind: type[p.TrainModel], statement: s.BuildModel, snapshot: Snapshot
         early_stopping=statement.early_stopping,
         lora=statement.lora,
         augmentation=statement.augmentation,
+        language_model=statement.language_model,
         devices=statement.devices,
         statement=statement.text,
     )

@@ -36,6 +36,7 @@ def train(step: TrainModel, work: Work) -> Steps:
             raise work.source.placed(error, step.base.at) from error
         if base.fallback_notice:
             yield Notice(base.fallback_notice, Severity.WARNING)
+    check_language_model(step, work)
     with RowSpool() as spool:
         pacer = Pacer()
         for batch in _rows(step, work):
@@ -56,6 +57,7 @@ def train(step: TrainModel, work: Work) -> Steps:
             early_stopping=step.early_stopping,
             lora=step.lora,
             augmentation=step.augmentation,
+            language_model=step.language_model.text if step.language_model is not None else "",
             devices=step.devices,
             statement=step.statement,
         )
@@ -117,6 +119,21 @@ def _as_text(column: pa.Array[Any]) -> pa.Array[Any]:
         return column.cast(pa.string())
     except pa.ArrowException:
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+
+
+def check_language_model(step: TrainModel, work: Work) -> None:
+    """Looks for the file of a language model before an hour of training, not after it.
+
+    Raises:
+        NotFound, PathRefused: the option names no file of the workspace.
+    """
+    wanted = step.language_model
+    if wanted is None or wanted.text in ("true", "false"):
+        return
+    try:
+        existing_file(work.workspace, wanted.text)
+    except (NotFound, PathRefused) as error:
+        raise work.source.placed(error, wanted.at) from error
 
 
 def check_first_files(spool: RowSpool, work: Work, step: TrainModel) -> None:

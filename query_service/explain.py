@@ -50,6 +50,8 @@ def _explain_step(step: Step) -> list[str]:
     lines = [f"  {_TITLES[type(step)]}"]
     for field in fields(step):
         value = getattr(step, field.name)
+        if isinstance(value, tuple):
+            value = ", ".join(map(str, value)) or None
         if value is not None and field.name != "statement":
             lines.append(f"    {field.name}: {value}")
     return lines

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from query_service.source import NO_PLACE, Source, nearest
-from thanosql.errors import InvalidOption, NotSupported
+from thanosql.errors import InvalidOption
 from thanosql.types import IfExists
 
 
@@ -51,6 +51,8 @@ class Kind(StrEnum):
     INTEGER = "a whole number"
     NUMBER = "a number"
     BOOLEAN = "True or False"
+    SWITCH_OR_PATH = "True, False or a path in quotes"
+    TEXTS = "a list of texts such as ['Anna Müller', 'Kubernetes']"
     CHOICE = "one of"
 
 
@@ -74,8 +76,6 @@ class Option:
     """What a written value stands for, where it is not itself."""
     remark: str = ""
     """What a notice adds where the effect is not full."""
-    later: object = None
-    """A value that is understood and not to be had yet."""
 
     @property
     def target(self) -> str:
@@ -122,7 +122,11 @@ AUGMENTATION = Option(
     "vary speed and hide parts of what is learned from; by default from the amount of data",
 )
 DEVICES = Option("devices", Kind.INTEGER, "GPUs, or processes without one, that train together", 1, low=1, high=1_024)
-LANGUAGE_MODEL = Option("language_model", Kind.BOOLEAN, "decode with a language model", False, later=True)
+LANGUAGE_MODEL = Option(
+    "language_model",
+    Kind.SWITCH_OR_PATH,
+    "decode with a language model, of the transcripts or of a text or ARPA file; by default where it helps",
+)
 OVERWRITE = Option(
     "overwrite",
     Kind.BOOLEAN,
@@ -145,6 +149,15 @@ WORDS_COL = Option("words_col", Kind.COLUMN, "extra column: words with their tim
 ERROR_COL = Option("error_col", Kind.COLUMN, "extra column: why a row has no transcript")
 ON_ERROR = Option("on_error", Kind.CHOICE, "what a bad file does", "null", values={"null": "null", "fail": "fail"})
 CACHE = Option("cache", Kind.BOOLEAN, "use and fill the cache of transcripts", True)
+HOTWORDS = Option("hotwords", Kind.TEXTS, "words and phrases that are likely to be said, and are favoured", ())
+HOTWORD_WEIGHT = Option(
+    "hotword_weight",
+    Kind.NUMBER,
+    "how much they are favoured: nats for each letter, by default 1",
+    low=0,
+    open_low=True,
+    high=20,
+)
 
 
 def read_options(
@@ -154,7 +167,6 @@ def read_options(
 
     Raises:
         InvalidOption: an option that there is not, or twice, or whose value makes no sense.
-        NotSupported: a value that is understood and not to be had yet.
     """
     known = {option.name: option for option in options}
     values: dict[str, Any] = {}
@@ -199,6 +211,12 @@ def _read_value(source: Source, option: Option, given: Given) -> object:
         if isinstance(value, str) and value.lower() in ("true", "false"):
             value = value.lower() == "true"
         fits = isinstance(value, bool)
+    elif option.kind is Kind.SWITCH_OR_PATH:
+        value = str(value).lower() if isinstance(value, bool) else value
+        fits = isinstance(value, str) and bool(value.strip()) and not given.bare
+    elif option.kind is Kind.TEXTS:
+        value = [value] if isinstance(value, str) else value
+        fits = isinstance(value, list) and all(isinstance(text, str) and text.strip() for text in value)
     elif option.kind is Kind.CHOICE:
         value = value.lower() if isinstance(value, str) else value
         fits = isinstance(value, str) and value in (option.values or {})
@@ -208,11 +226,11 @@ def _read_value(source: Source, option: Option, given: Given) -> object:
         shown = given.value if given.bare else repr(given.value)
         message = f"option {option.name} takes {option.range}, not {shown}"
         raise source.error(InvalidOption, message, given.value_at, f"{option.name}: {option.meaning}.")
-    if option.later is not None and value == option.later:
-        raise source.error(
-            NotSupported, f"option {option.name}={value} is not yet supported", given.at, "Leave it out."
-        )
-    if option.kind is Kind.COLUMN:
+    if option.kind is Kind.TEXTS and isinstance(value, list):
+        return tuple(Name(text, given.value_at) for text in value)
+    if option.kind is Kind.SWITCH_OR_PATH and str(value).lower() in ("true", "false"):
+        return Name(str(value).lower(), given.value_at)
+    if option.kind in (Kind.COLUMN, Kind.SWITCH_OR_PATH):
         return Name(str(value), given.value_at)
     if option.values is not None:
         return option.values[value]

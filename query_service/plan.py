@@ -115,6 +115,9 @@ class Transcribe:
     cache: bool
     batch_size: int
     """Upper bound; 0: the server's own."""
+    hotwords: tuple[Name, ...]
+    hotword_weight: float | None
+    """Nats for each letter of them; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,8 @@ class TrainModel:
     early_stopping: bool
     lora: bool
     augmentation: bool | None
+    language_model: Name | None
+    """ "true", "false" or a path; None: built where there are enough words, and kept where it helps."""
     devices: int
     statement: str
 

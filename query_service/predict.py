@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 import pyarrow as pa
@@ -16,9 +16,9 @@ from query_service.recordings import Failure, Recordings
 from query_service.result_columns import find_column, missing_column, taken_column
 from query_service.source import NO_PLACE
 from query_service.spool import RowSpool
-from query_service.transcript_cache import TranscriptCache
+from query_service.transcript_cache import TranscriptCache, name_decoding
 from query_service.work import Outcome, Steps, Work
-from thanosql.errors import DataError, InvalidOption
+from thanosql.errors import DataError, InvalidOption, NotSupported
 from thanosql.types import (
     CachedTranscript,
     ClipFailure,
@@ -39,7 +39,14 @@ def transcribe(step: Transcribe, work: Work) -> Steps:
     with ExitStack() as stack:
         spool = stack.enter_context(RowSpool())
         yield from _fetch(step, work, spool, recordings)
-        cache = TranscriptCache(step.model.text, step.version, work, step.cache, needs_words=step.words is not None)
+        cache = TranscriptCache(
+            step.model.text,
+            step.version,
+            work,
+            step.cache,
+            needs_words=step.words is not None,
+            decoding=name_decoding([word.text for word in step.hotwords], step.hotword_weight),
+        )
         stack.callback(cache.close)
         yield from cache.look_up(recordings)
         if step.on_error == "fail":
@@ -115,7 +122,14 @@ def _transcribe_waiting(
     waiting = recordings.waiting()
     if not waiting:
         return
-    start = TranscribeStart(step.model.text, step.version, batch_size=step.batch_size, words=step.words is not None)
+    start = TranscribeStart(
+        step.model.text,
+        step.version,
+        batch_size=step.batch_size,
+        words=step.words is not None,
+        hotwords=tuple(word.text for word in step.hotwords),
+        hotword_weight=step.hotword_weight or 0.0,
+    )
 
     def clips() -> Iterator[TranscribeClip]:
         for number in waiting:
@@ -129,7 +143,7 @@ def _transcribe_waiting(
     rate.add(work.clock(), done)
     speed.add(work.clock(), 0.0)
     yield Progress("transcribe", done, total, "rows")
-    for answer in work.services.inference.transcribe(start, clips()):
+    for answer in _placed(work.services.inference.transcribe(start, clips()), step, work):
         number, key = answer.id, recordings.keys[answer.id]
         if number in recordings.results or key is None:
             continue
@@ -165,6 +179,16 @@ def _transcribe_waiting(
             f"inference_service gave no answer for {len(forgotten)} recordings, {recordings.paths[forgotten[0]]} first",
             hint="Run the statement again: the transcripts that are done are kept.",
         )
+
+
+def _placed(
+    answers: Iterable[Transcript | ClipFailure], step: Transcribe, work: Work
+) -> Iterator[Transcript | ClipFailure]:
+    """The answers; what is wrong with the hotwords is shown where they stand."""
+    try:
+        yield from answers
+    except (InvalidOption, NotSupported) as error:
+        raise work.source.placed(error, step.hotwords[0].at if step.hotwords else NO_PLACE) from error
 
 
 def _as_json(transcript: Transcript) -> str:

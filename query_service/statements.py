@@ -142,7 +142,8 @@ class BuildModel(Statement):
     lora: bool = False
     augmentation: bool | None = None
     devices: int = 1
-    language_model: bool = False
+    language_model: Name | None = None
+    """ "true", "false" or a path; None: built where there are enough words, and kept where it helps."""
     if_exists: IfExists = IfExists.FAIL
 
 
@@ -171,7 +172,8 @@ class Predict(Statement):
 
     A recording that cannot be read gives NULL; on_error='fail' stops the statement instead. Transcripts
     are cached by file and model version (cache=False: neither used nor filled). With text_col the word
-    error rate over the rows is reported.
+    error rate over the rows is reported. Words that the model is likely to miss, such as names, are favoured by
+    hotwords=['Anna Müller', 'Kubernetes']; hotword_weight says how much (1; 0.5 to 2 make sense).
     """
 
     KIND = "PREDICT"
@@ -189,6 +191,8 @@ class Predict(Statement):
         o.ERROR_COL,
         o.ON_ERROR,
         o.CACHE,
+        o.HOTWORDS,
+        o.HOTWORD_WEIGHT,
     )
 
     model: Name
@@ -202,6 +206,8 @@ class Predict(Statement):
     error_col: Name | None = None
     on_error: str = "null"
     cache: bool = True
+    hotwords: tuple[Name, ...] = ()
+    hotword_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import hashlib
+import json
+from collections.abc import Generator, Iterator, Sequence
 
 from query_service.progress import Pacer
 from query_service.recordings import Recordings
@@ -16,15 +18,26 @@ KEEP_SECONDS = 2.0
 """Transcripts are stored when so many wait, or the oldest has waited so long."""
 
 
+def name_decoding(hotwords: Sequence[str], weight: float | None) -> str:
+    """What tells transcripts that were decoded with hotwords from others; empty where there are none."""
+    if not hotwords:
+        return ""
+    said = json.dumps([sorted(set(hotwords)), float(weight or 0)])
+    return f"hotwords {hashlib.sha256(said.encode()).hexdigest()[:32]}"
+
+
 class TranscriptCache:
-    """The cache of one version of a model, for one PREDICT; does nothing where `enabled` is false.
+    """The cache of one version of a model and one way to decode, for one PREDICT; does nothing where not `enabled`.
 
     What was computed is stored as it comes, and the rest by `close`, also when the statement is cancelled or
     fails: a PREDICT that died goes on where it stopped when it is run again.
     """
 
-    def __init__(self, model: str, version: int, work: Work, enabled: bool, *, needs_words: bool) -> None:
+    def __init__(
+        self, model: str, version: int, work: Work, enabled: bool, *, needs_words: bool, decoding: str = ""
+    ) -> None:
         self._model = model
+        self._decoding = decoding
         self._version = version
         self._work = work
         self._enabled = enabled
@@ -44,7 +57,8 @@ class TranscriptCache:
             self._work.cancellation.check()
             chunk = waiting[start : start + KEYS_AT_ONCE]
             numbers = {key: number for number in chunk if (key := recordings.keys[number]) is not None}
-            for known in self._work.services.catalog.lookup_transcripts(self._model, self._version, numbers):
+            found = self._work.services.catalog.lookup_transcripts(self._model, self._version, numbers, self._decoding)
+            for known in found:
                 # One that was made without word times does not serve where they are wanted.
                 if known.key in numbers and not (self._needs_words and known.text and known.words in ("", "[]")):
                     recordings.results[numbers[known.key]] = known
@@ -63,7 +77,7 @@ class TranscriptCache:
         self._unsaved.append(transcript)
         if len(self._unsaved) >= KEEP_AT_ONCE or now - self._oldest >= KEEP_SECONDS:
             try:
-                self._work.services.catalog.store_transcripts(self._model, self._version, self._unsaved)
+                self._work.services.catalog.store_transcripts(self._model, self._version, self._unsaved, self._decoding)
             except ThanoSQLError as error:
                 self._work.cancellation.check()
                 self._failure = error
@@ -74,7 +88,7 @@ class TranscriptCache:
         unsaved, self._unsaved = self._unsaved, []
         if unsaved:
             with self._work.cleanup(f"{len(unsaved)} transcripts could not be kept") as services:
-                services.catalog.store_transcripts(self._model, self._version, unsaved)
+                services.catalog.store_transcripts(self._model, self._version, unsaved, self._decoding)
 
     def notices(self) -> Iterator[Notice]:
         """What the user is told at the end."""

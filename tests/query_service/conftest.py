@@ -115,6 +115,8 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         """Reason and message by path."""
         self.seconds_per_clip = 0.0
         self.dies_after: int | None = None
+        self.refuses: ThanoSQLError | None = None
+        """What the next stream is ended with."""
         self.backwards = False
         self.cancelled = threading.Event()
         self.exports: list[tuple[str, int, str]] = []
@@ -134,6 +136,9 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
 
     def Transcribe(self, requests: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         self.starts.append(next(requests).start)
+        if self.refuses is not None:
+            refusal, self.refuses = self.refuses, None
+            context.abort_with_status(to_status(refusal))
         context.add_callback(self.cancelled.set)
         clips = (request.clip for request in requests)
         for count, clip in enumerate(reversed(list(clips)) if self.backwards else clips):

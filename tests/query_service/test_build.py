@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from query_service import jobs
-from thanosql.errors import Cancelled, DataError, JobFailed, Unavailable, UnknownBaseModel
+from thanosql.errors import Cancelled, DataError, JobFailed, NotFound, Unavailable, UnknownBaseModel
 from thanosql.types import Notice, Progress, Severity
 
 
@@ -49,6 +49,32 @@ def test_the_trainer_gets_the_rows_and_the_options_and_the_user_the_result(servi
         "audio_seconds": 300.0,
         "seconds": 12.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("option", "asked"),
+    [
+        ("", ""),
+        ("language_model=True", "true"),
+        ("language_model=False", "false"),
+        ("language_model='lm.txt'", "lm.txt"),
+    ],
+)
+def test_the_trainer_is_told_which_language_model_is_wanted(services, spoken, option, asked):
+    (services.workspace / "lm.txt").write_text("words and more words\n")
+    given = f", language_model={option}" if option else ""
+    options = spoken.replace("what')", f"what', overwrite=True{given})")
+    services.run(f"BUILD MODEL worded USING Wav2Vec2En {options}")
+    assert services.trainer.specs[-1].language_model == asked
+
+
+def test_a_file_of_a_language_model_that_is_not_there_is_told_before_the_training(services, spoken):
+    options = spoken.replace("what')", "what', language_model='missing.arpa')")
+    error = services.fails(f"BUILD MODEL unworded USING Wav2Vec2En {options}")
+    assert isinstance(error, NotFound)
+    assert "'missing.arpa' does not exist" in error.message
+    assert error.column
+    assert services.trainer.specs == []
 
 
 def test_a_speaker_column_goes_along(services, spoken):

@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from query_service import statements as s
+from query_service.analyze import HOTWORD_WEIGHT
 from query_service.dialect import parse
-from query_service.options import Effect, Kind, Option
+from query_service.options import HOTWORD_WEIGHT as HOTWORD_WEIGHT_OPTION
+from query_service.options import Effect, Kind, Name, Option
 from thanosql.errors import InvalidOption, StatementError
+from thanosql.hotwords import MOST_WEIGHT, WEIGHT
 from thanosql.types import IfExists
 
 BEGINNINGS: dict[type[s.Statement], str] = {
@@ -31,7 +34,11 @@ def good_values(option: Option) -> st.SearchStrategy[Any]:
     if option.kind is Kind.NUMBER:
         return st.floats(0, 1, exclude_min=option.open_low, exclude_max=option.open_high, allow_subnormal=False)
     if option.kind is Kind.BOOLEAN:
-        return st.booleans().filter(lambda value: value != option.later)
+        return st.booleans()
+    if option.kind is Kind.SWITCH_OR_PATH:
+        return st.booleans() | TEXTS.filter(lambda text: text.lower() not in ("true", "false"))
+    if option.kind is Kind.TEXTS:
+        return st.lists(TEXTS, max_size=5)
     if option.kind is Kind.CHOICE:
         return st.sampled_from(sorted(str(value) for value in option.values or ()))
     return TEXTS
@@ -40,6 +47,8 @@ def good_values(option: Option) -> st.SearchStrategy[Any]:
 def written(value: Any) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
     return repr(value)
 
 
@@ -53,7 +62,12 @@ def test_an_option_gives_back_the_value_that_was_written(kind, option, data):
         return
     read = getattr(statement, option.target)
     expected = option.values[value] if option.values is not None else value
-    assert str(read) == value if option.kind is Kind.COLUMN else read == expected
+    if isinstance(read, Name):
+        assert read.text == (str(value).lower() if isinstance(value, bool) else value)
+    elif option.kind is Kind.TEXTS:
+        assert [name.text for name in read] == value
+    else:
+        assert read == expected
 
 
 @pytest.mark.parametrize(("kind", "option"), CASES, ids=[f"{kind.KIND} {option.name}" for kind, option in CASES])
@@ -68,8 +82,8 @@ def test_an_option_takes_a_value_of_its_kind_or_says_what_it_takes(kind, option,
         read = getattr(statement, option.target, None)
         assert not isinstance(read, float) or math.isfinite(read)
         return
-    says = f"option {option.name} takes " if isinstance(refusal, InvalidOption) else "not yet supported"
-    assert says in refusal.message
+    assert isinstance(refusal, InvalidOption)
+    assert f"option {option.name} takes " in refusal.message
     assert refusal.column
 
 
@@ -94,6 +108,18 @@ def test_a_column_is_named_bare_or_in_either_quotes(written):
     (statement,) = parse(f"PRINT AUDIO OPTIONS (audio_col={written}) AS SELECT 1")
     assert isinstance(statement, s.PrintAudio)
     assert statement.audio_col.text == "audio"
+
+
+@pytest.mark.parametrize(("written", "words"), [("[]", []), ("'Anna'", ["Anna"]), ("['a b', \"c\"]", ["a b", "c"])])
+def test_hotwords_are_a_list_or_a_single_one(written, words):
+    (statement,) = parse(f"PREDICT USING m OPTIONS (hotwords={written}) AS SELECT 1")
+    assert isinstance(statement, s.Predict)
+    assert [word.text for word in statement.hotwords] == words
+
+
+def test_hotwords_weigh_what_they_were_measured_with():
+    assert HOTWORD_WEIGHT == WEIGHT
+    assert HOTWORD_WEIGHT_OPTION.high == MOST_WEIGHT
 
 
 def test_old_spellings_fill_the_same_fields():

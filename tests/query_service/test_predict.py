@@ -70,6 +70,39 @@ def test_cache_false_neither_uses_nor_fills_the_cache(services, ready_model):
     assert services.inference.heard == 3 * ["audio/uncached.wav"]
 
 
+def test_transcripts_with_other_hotwords_are_others_and_are_kept_apart(services, ready_model):
+    services.table("favoured", csv(services.recordings("favoured.wav")))
+    statement = f"PREDICT USING {ready_model} {{}} AS SELECT * FROM favoured"
+    plain, favoured = "", "OPTIONS (hotwords=['Anna Müller', 'Kubernetes'])"
+    for options in (plain, favoured):
+        services.run(statement.format(options))
+    reordered = "OPTIONS (hotwords=['Kubernetes', 'Anna Müller'], hotword_weight=1)"
+    for options in (plain, favoured, reordered):  # all three are known
+        services.run(statement.format(options))
+    assert len(services.inference.heard) == 2
+    for options in ("OPTIONS (hotwords=['Anna Müller'])", favoured.replace("])", "], hotword_weight=2)")):
+        services.run(statement.format(options))
+    assert len(services.inference.heard) == 4
+    sent = [(list(start.hotwords), start.hotword_weight) for start in services.inference.starts]
+    assert sent == [
+        ([], 0.0),
+        (["Anna Müller", "Kubernetes"], 1.0),
+        (["Anna Müller"], 1.0),
+        (["Anna Müller", "Kubernetes"], 2.0),
+    ]
+
+
+def test_what_is_wrong_with_a_hotword_is_shown_where_it_stands(services, ready_model):
+    services.table("misspelled", csv(services.recordings("misspelled.wav")))
+    services.inference.refuses = InvalidOption(
+        "model 'm' cannot spell the hotword 'Київ'", hint="Its letters are: ABC."
+    )
+    error = services.fails(f"PREDICT USING {ready_model}\nOPTIONS (hotwords=['Київ']) AS SELECT * FROM misspelled")
+    assert isinstance(error, InvalidOption)
+    assert "'Київ'" in error.message
+    assert (error.line, error.column) == (2, 19)
+
+
 def test_transcripts_without_word_times_do_not_serve_where_they_are_wanted(services, ready_model):
     services.table("worded", csv(services.recordings("worded.wav")))
     services.run(f"PREDICT USING {ready_model} AS SELECT * FROM worded")
