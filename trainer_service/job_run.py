@@ -189,7 +189,7 @@ class JobRun:
         with self._lock:
             if self.is_stopped:
                 return None
-            child = self._child = Child(task, self.folder.log)
+            child = self._child = Child(replace(task, killed=attempts.lost), self.folder.log)
         log.info("job %s runs in process %d", task.job_id, child.pid)
         product: Product | None = None
         failure: ThanoSQLError | None = None
