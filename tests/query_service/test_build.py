@@ -51,15 +51,7 @@ def test_the_trainer_gets_the_rows_and_the_options_and_the_user_the_result(servi
     }
 
 
-@pytest.mark.parametrize(
-    ("option", "asked"),
-    [
-        ("", ""),
-        ("language_model=True", "true"),
-        ("language_model=False", "false"),
-        ("language_model='lm.txt'", "lm.txt"),
-    ],
-)
+@pytest.mark.parametrize(("option", "asked"), [("", ""), ("True", "true"), ("False", "false"), ("'lm.txt'", "lm.txt")])
 def test_the_trainer_is_told_which_language_model_is_wanted(services, spoken, option, asked):
     (services.workspace / "lm.txt").write_text("words and more words\n")
     given = f", language_model={option}" if option else ""
