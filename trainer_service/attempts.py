@@ -57,6 +57,11 @@ class Attempts:
     """A process was at work on it when this was written."""
 
     @property
+    def repeats(self) -> int:
+        """Processes that were killed where one before them had been. One alone may be chance, more want less memory."""
+        return max(0, self.lost - 1)
+
+    @property
     def are_used_up(self) -> bool:
         """Whether the job is given up."""
         return self.lost >= ATTEMPTS

@@ -189,7 +189,7 @@ class JobRun:
         with self._lock:
             if self.is_stopped:
                 return None
-            child = self._child = Child(replace(task, killed=attempts.lost), self.folder.log)
+            child = self._child = Child(replace(task, killed_again=attempts.repeats), self.folder.log)
         log.info("job %s runs in process %d", task.job_id, child.pid)
         product: Product | None = None
         failure: ThanoSQLError | None = None
@@ -231,6 +231,8 @@ class JobRun:
         if left.are_used_up:
             raise give_up(failure)
         where = say_where_it_goes_on(checkpoint, self.told.steps)
+        if left.repeats and self.job.spec.kind is not JobKind.EXPORT:
+            where += " It takes half as much audio at once from now on."
         what = f"{failure.message[0].upper()}{failure.message[1:]} ({left.lost} of {ATTEMPTS})"
         log.warning("job %s: %s; %s", self.job.id, failure.message, where)
         self._say(Notice(f"{what}. {where}", Severity.WARNING))

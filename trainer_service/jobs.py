@@ -34,8 +34,8 @@ class Task:
     max_seconds: float = 40.0
     state: str = ""
     """Folder in which the training keeps what it goes on from; it outlives the child. Empty: nothing is kept."""
-    killed: int = 0
-    """Processes before this one that were killed at the same place: most often memory ran out, so let this take less."""
+    killed_again: int = 0
+    """Processes that were killed where one before them had been: memory runs out there, so let this one take less."""
 
     @property
     def class_name(self) -> str:
