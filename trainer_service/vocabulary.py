@@ -7,12 +7,13 @@ transcripts counted:
 2. Most letters are unknown (Hangul or Cyrillic against an English base): the vocabulary is made anew, of all letters of
    the transcripts. Hangul is spelled in syllables; in jamo only by a base that knows jamo, and is kept then.
 3. Else, where more than 1 % are letters of the base's own script that do not fit (umlauts against an English base): the
-   vocabulary is extended by those letters.
+   vocabulary is extended by those letters; by those of other scripts too where they are a fifth of all letters or more
+   (Korean with many English words).
 4. Else it is kept.
 
 What is unknown then is judged by `text.require_known_characters`: English with many digits is case 1 or 4, and is
 refused there, for digits and symbols are never made letters: numbers are to be written as they are spoken. So is text
-with more than 1 % of letters of some other script strewn in.
+with more than 1 %, and less than a fifth, of letters of some other script strewn in.
 
 A new vocabulary is made of text, not of garbage. It is refused where transcripts are UTF-8 that was read as something
 else, where it would be larger than any that is in use, and where the letters hardly ever come again.
@@ -29,6 +30,8 @@ from thanosql.alphabet import Alphabet
 from thanosql.errors import DataError
 from trainer_service.text import UNKNOWN_LIMIT, CharacterCount, count_characters, script_of, shorten
 
+MEANT_SHARE = 0.2
+"""Of all letters, from which on those of another script are no mistake."""
 MOST_LETTERS = 5_000
 """Of a vocabulary; Mandarin by characters has between four and five thousand."""
 LEAST_REPETITION = 3.0
@@ -82,9 +85,11 @@ def choose_vocabulary(texts: Sequence[str], alphabet: Alphabet, base: str) -> Ch
     else:
         scripts = {script_of(letter) for letter in alphabet.letters}
         own = {c: n for c, n in misfits.items() if script_of(c) in scripts}
-        if sum(own.values()) <= limit:
+        foreign = sum(misfits.values()) - sum(own.values())
+        added = misfits if foreign >= MEANT_SHARE * count.letters.total() else own
+        if sum(added.values()) <= limit:
             return Choice(Change.KEPT)
-        choice = Choice(Change.EXTENDED, "".join(sorted(own)))
+        choice = Choice(Change.EXTENDED, "".join(sorted(added)))
     _require_text(texts, count, base)
     return choice
 

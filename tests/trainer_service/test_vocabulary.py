@@ -46,6 +46,7 @@ PLAIN = ["the quick brown fox jumps over the lazy dog"] * 3
         # Digits and a few letters of another script are no reason for another vocabulary.
         (ENGLISH, [*PLAIN, "room 42 is on floor 17"], Change.KEPT, ""),
         (ENGLISH, [*PLAIN, "Привет", "Привет"], Change.KEPT, ""),
+        (ENGLISH, ["나가 my new phone 가나", "가나다 라마", "the phone 나라"] * 2, Change.EXTENDED, "가나다라마"),
         (ENGLISH, [], Change.KEPT, ""),
         (ENGLISH, ["", "…"], Change.KEPT, ""),
     ],
@@ -61,6 +62,14 @@ def test_what_is_strewn_into_the_bases_alphabet_is_refused_with_its_characters(t
     assert choose_vocabulary(texts, ENGLISH, "Test").change is Change.KEPT
     with pytest.raises(DataError, match=r"in the vocabulary of Test: '[417П2Р]' "):
         require_known_characters(count_characters(texts, ENGLISH), ENGLISH, "Test")
+
+
+def test_digits_are_no_letters_of_a_new_vocabulary_either() -> None:
+    texts = [*KOREAN, "가나 42"]
+    choice = choose_vocabulary(texts, ENGLISH, "Test")
+    assert choice == Choice(Change.NEW, "가나다라마")
+    with pytest.raises(DataError, match="'4'"):
+        require_known_characters(count_characters(texts, alphabet(choice.letters)), alphabet(choice.letters), "Test")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp1251"])
