@@ -12,6 +12,8 @@ from thanosql.types import Clip, Notice, Severity
 
 QUIET = "color:#777;font-size:smaller"
 """Style of what is not the matter itself: types, captions, summaries."""
+LINES = "white-space:pre-wrap"
+"""Style of a text that is written in lines, as a report's histograms are."""
 
 
 def as_html(result: Result) -> str:
@@ -40,8 +42,8 @@ def notice(notice: Notice) -> str:
     """A notice; a warning stands out."""
     if notice.severity is Severity.WARNING:
         style = "background:#fff3cd;color:#664d03;border-left:4px solid #ffc107;padding:0.4em 0.8em"
-        return f'<div style="{style}">⚠ {escape(notice.text)}</div>'
-    return f'<div style="{QUIET}">{escape(notice.text)}</div>'
+        return f'<div style="{style};{LINES}">⚠ {escape(notice.text)}</div>'
+    return f'<div style="{QUIET};{LINES}">{escape(notice.text)}</div>'
 
 
 def progress(head: str, fraction: float | None, detail: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from thanosql import html
 from thanosql.display import LineDisplay, TerminalDisplay, detail
 from thanosql.types import Event, Notice, Progress, Severity, StatementDone, StatementStarted
 
@@ -134,3 +135,10 @@ def test_several_statements_follow_each_other():
         show(display, START, Progress(phase, 1, 2), StatementDone(0, 1, 0.1))
     display.close()
     assert "second" in file.getvalue()
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_a_notebook_shows_a_notice_in_its_lines(severity):
+    shown = html.notice(Notice("80 of 80 rows\n  seconds <▁▂█>", severity))
+    assert "white-space:pre-wrap" in shown
+    assert "80 of 80 rows\n  seconds &lt;▁▂█&gt;</div>" in shown
