@@ -255,6 +255,10 @@ class NotebookDisplay:
             self._handle.update({"text/html": markup, "text/plain": plain}, raw=True)
 
 
+_FIGURES = ("epoch", "loss", "wer", "base_wer", "learning_rate", "audio_seconds_per_second", "memory_bytes")
+"""The order in which figures are shown; others come after them."""
+
+
 def detail(progress: Progress) -> str:
     """ "40 of 80 clips · 12.3 clips/s · 3.2 s left · loss 1.2"."""
     parts = []
@@ -269,7 +273,10 @@ def detail(progress: Progress) -> str:
         parts.append(f"{amount(progress.rate)} {unit or 'per second'}{'/s' if unit else ''}")
     if progress.seconds_left is not None and progress.done < (progress.total or math.inf):
         parts.append(f"{duration(progress.seconds_left)} left")
-    parts += [figure(name, value) for name, value in progress.figures.items()]
+    # A message from a server has them in no order.
+    known = [name for name in _FIGURES if name in progress.figures]
+    names = [*known, *sorted(progress.figures.keys() - set(known))]
+    parts += [figure(name, progress.figures[name]) for name in names]
     return " · ".join(parts)
 
 
@@ -277,6 +284,8 @@ def figure(name: str, value: float) -> str:
     """A named figure of the moment: "loss 0.766", "WER 61.5%", "5.5 × real time"."""
     if name == "audio_seconds_per_second":
         return f"{value:.1f} × real time"
+    if name == "memory_bytes":
+        return f"{value / 1e9:.1f} GB of memory"
     words = name.replace("_", " ")
     if words.split()[-1] in ("wer", "cer"):
         return f"{words[:-3]}{words[-3:].upper()} {value:.1%}"

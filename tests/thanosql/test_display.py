@@ -34,9 +34,14 @@ START = StatementStarted("", 0, "PREDICT", "PREDICT …")
         (Progress("", 0.5, 2, "s", figures={"learning_rate": 5e-5}), "0.5 of 2 s · learning rate 5e-05"),
         (
             Progress(
-                "", 1, 4, "steps", 0.25, figures={"base_wer": 0.5, "audio_seconds_per_second": 5.46, "loss": 0.76554}
+                "",
+                1,
+                4,
+                "steps",
+                0.25,
+                figures={"memory_bytes": 1.53e9, "base_wer": 0.5, "audio_seconds_per_second": 5.46, "loss": 0.76554},
             ),
-            "1 of 4 steps · 0.25 steps/s · base WER 50.0% · 5.5 × real time · loss 0.766",
+            "1 of 4 steps · 0.25 steps/s · loss 0.766 · base WER 50.0% · 5.5 × real time · 1.5 GB of memory",
         ),
         (Progress("", 0, 1), ""),
         (Progress("", 80, 80, "rows", seconds_left=0), "80 of 80 rows"),
