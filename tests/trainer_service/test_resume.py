@@ -371,6 +371,7 @@ def test_only_the_newest_checkpoints_of_ended_jobs_are_kept(config: TrainerConfi
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_job_whose_process_is_killed_in_every_phase_makes_the_model_of_one_that_was_not(
     services: Services, rows: RowDicts
 ) -> None:
