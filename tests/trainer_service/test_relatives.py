@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ from transformers import AutoModelForCTC, HubertConfig, HubertForCTC, Wav2Vec2Fe
 
 from thanosql.errors import NotSupported
 from trainer_service.checkpoints import load_folder
-from trainer_service.export import new_description, write_version
-from trainer_service.graph import SpeechGraph
+from trainer_service.dataset import Utterance
+from trainer_service.export import describe, new_description, write_version
+from trainer_service.features import FeatureStore
+from trainer_service.finetune import FineTuning
+from trainer_service.graph import SpeechGraph, Waveform
+from trainer_service.recipe import Recipe
 
 RELATIVES = ("hubert", "data2vec")
 
@@ -56,6 +61,41 @@ def test_a_version_of_it_passes_the_parity_gate_and_can_be_a_base_again(
     with torch.no_grad():
         before, after = (each.graph().eval()(clip, torch.tensor([8_000])).log_probs for each in (checkpoint, again))
     torch.testing.assert_close(after, before, atol=1e-5, rtol=0)
+
+
+class Noise:
+    """Recordings that are made up."""
+
+    def expect(self, utterances: Iterable[Utterance]) -> None:
+        list(utterances)
+
+    def read(self, utterance: Utterance) -> Waveform:
+        return noise(utterance.samples, utterance.row).numpy()
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+@pytest.mark.parametrize("rank", [0, 2])
+def test_it_learns_with_adapters_and_without(relatives: dict[str, Path], tmp_path: Path, name: str, rank: int) -> None:
+    checkpoint = load_folder(relatives[name])
+    description = describe(checkpoint, new_description("m", 1, class_name="", base="", report={}))
+    graph = checkpoint.graph()
+    before = {name: weight.clone() for name, weight in graph.speech.feature_extractor.state_dict().items()}
+    rows = [Utterance(row, "", Path(f"{row}.wav"), 9_000 + 999 * row, (5, 6, 7), "ETA") for row in range(4)]
+    cpu = torch.device("cpu")
+    outcome = FineTuning(
+        graph,
+        rows,
+        [],
+        Recipe(epochs=20, step_rows=2, learning_rate=5e-3, seed=1, lora_rank=rank),
+        description=description,
+        features=FeatureStore(graph, Noise(), sample_rate=16_000, precision=torch.float32, device=cpu, budget=1 << 30),
+        folder=tmp_path,
+        tell=lambda _: None,
+        device=cpu,
+    ).run()
+    assert outcome.losses[-1] < 0.7 * outcome.losses[0]
+    after = graph.speech.feature_extractor.state_dict()
+    assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 
 def test_a_part_that_padding_would_go_through_is_refused() -> None:
