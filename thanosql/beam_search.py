@@ -198,48 +198,50 @@ class _Search:
     def _step(self, frame: int, tokens: Integers) -> None:
         beam, scores = self._beam, self._frames[frame]
         count, width = len(beam.blank), len(tokens)
-        emitted = scores[tokens]
         total = np.logaddexp(beam.blank, beam.label)
         # The same text: one more blank, or its last token held on.
         blank = total + scores[self._blank]
         label = beam.label + scores[beam.last]
         # One more token. The last one over again needs a blank between, and a second delimiter is no new word.
-        longer = total[:, None] + emitted
-        again = beam.last[:, None] == tokens
-        longer[again] = (beam.blank[:, None] + emitted)[again]
+        longer = total[:, None] + scores[tokens]
         at_boundary = beam.last == self._delimiter
         label[at_boundary] = total[at_boundary] + scores[self._delimiter]
         self._column[tokens] = np.arange(width)
         column = self._column[beam.last]
         delimiter = int(self._column[self._delimiter])
         self._column[tokens] = -1
+        again = (column >= 0).nonzero()[0]
+        longer[again, column[again]] = beam.blank[again] + scores[beam.last[again]]
         if delimiter >= 0:
             longer[at_boundary, delimiter] = _NEVER
         # A longer text that is among the hypotheses already is that one.
         sources = np.arange(count)
         taken = np.full(count, -1)
-        shorter, same = np.nonzero((beam.identity[:, None] == beam.parent) & (column >= 0))
-        if len(same):
+        whole = np.logaddexp(blank, label)
+        shorter, met = (beam.identity[:, None] == beam.parent[again]).nonzero()
+        if len(met):
+            same = again[met]
             arriving = longer[shorter, column[same]]
-            arrives = arriving > np.logaddexp(blank[same], label[same])
+            arrives = arriving > whole[same]
             sources[same[arrives]], taken[same[arrives]] = shorter[arrives], beam.last[same[arrives]]
             label[same] = np.logaddexp(label[same], arriving)
+            whole[same] = np.logaddexp(whole[same], arriving)
             longer[shorter, column[same]] = _NEVER
 
         added = np.repeat(beam.added[:, None], width, 1)
         if self._hotwords is not None:
             added += self._hotwords.gain[beam.hot[:, None], tokens]
-        stay = np.logaddexp(blank, label) + beam.added
+        stay = whole + beam.added
         grown = longer + added
         ends = np.full(count, -1)
         if self._language is not None and delimiter >= 0:
             cutoff = max(stay.max(), grown.max()) - SCORE_MARGIN
-            for ending in np.flatnonzero(grown[:, delimiter] > cutoff).tolist():
+            for ending in (grown[:, delimiter] > cutoff).nonzero()[0].tolist():
                 ends[ending], score = self._language.end_word(int(beam.history[ending]), int(beam.place[ending]))
                 added[ending, delimiter] += score
                 grown[ending, delimiter] += score
         every = np.concatenate((stay, grown.ravel()))
-        kept = np.flatnonzero(every > every.max() - SCORE_MARGIN)
+        kept = (every > every.max() - SCORE_MARGIN).nonzero()[0]
         if len(kept) > self._most:
             kept = kept[np.argpartition(every[kept], -self._most)[-self._most :]]
         grows = kept >= count
@@ -279,9 +281,9 @@ class _Search:
         history = beam.history[grows]
         history[ended] = ends[row[ended]]
         beam.history[grows] = history
-        left = np.flatnonzero((place < 0) & (before >= 0))
+        left = ((place < 0) & (before >= 0)).nonzero()[0]
         if len(left):
-            rows = np.flatnonzero(grows)[left]
+            rows = grows.nonzero()[0][left]
             beam.added[rows] += [self._language.leave_words(each) for each in history[left].tolist()]
 
 
