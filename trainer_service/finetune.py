@@ -159,7 +159,8 @@ class FineTuning:
             finally:
                 if self._curves is not None:
                     self._curves.close()
-        merge_adapters(self._graph.model)
+        if self._recipe.lora_rank:
+            merge_adapters(self._graph.model)
         self._graph.eval()
         return outcome
 
