@@ -26,7 +26,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,15 @@ def new_version(store: Path, name: str, version: int) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def delete_version(store: Path, name: str, version: int) -> None:
+    """Deletes a version that was not registered, and what a process that was killed while it wrote it has left."""
+    folder = version_folder(store, name, version)
+    for left in (*folder.parent.glob(f".{version}-*"), folder):
+        shutil.rmtree(left, ignore_errors=True)
+    with suppress(OSError):  # other versions live there, or none ever did
+        folder.parent.rmdir()
 
 
 def delete_model(store: Path, name: str) -> None:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from thanosql.clients import CatalogClient
 from thanosql.errors import DataError, JobFailed, ThanoSQLError, UnknownModel
+from thanosql.modelstore import delete_version
 from thanosql.types import Job, JobKind, JobState, Model, ModelState
 from trainer_service.config import TrainerConfig
 from trainer_service.job_folder import JobFolder
-from trainer_service.job_run import clean_version
 from trainer_service.jobs import Product, explain_disk, is_disk_full
 from trainer_service.patience import insist
 from trainer_service.retention import choose_expired
@@ -47,7 +47,7 @@ class Endings:
             now = insist(lambda: self._catalog.get_job(job.id), self._is_stopping)
             if now.state is not JobState.RUNNING or now.owner != self._owner:
                 folder.drop_product()
-                clean_version(self._config.models, job.spec.model, result.version)
+                delete_version(self._config.models, job.spec.model, result.version)
                 return
             # First on the disk: a trainer that goes away before the catalog knows all leaves it to the next one.
             folder.write_product(product)

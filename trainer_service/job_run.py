@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from thanosql.clients import CatalogClient
-from thanosql.errors import JobFailed, ThanoSQLError, UnknownModel
-from thanosql.modelstore import version_folder
-from thanosql.types import BaseModel, BaseModelSource, Job, JobKind, ModelState, Notice, Progress, Severity
+from thanosql.errors import JobFailed, ThanoSQLError
+from thanosql.modelstore import delete_version, version_folder
+from thanosql.types import Job, JobKind, Notice, Progress, Severity
 from trainer_service.attempts import (
     ATTEMPTS,
     Attempts,
@@ -24,13 +22,13 @@ from trainer_service.attempts import (
     lose,
     say_where_it_goes_on,
 )
-from trainer_service.base_models import BaseModels
 from trainer_service.child import Child
 from trainer_service.config import TrainerConfig
 from trainer_service.job_events import Told
 from trainer_service.job_folder import JobFolder
 from trainer_service.jobs import Product, Task, explain_disk, explain_end, is_disk_full
 from trainer_service.patience import insist
+from trainer_service.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +39,17 @@ class JobRun:
     Args:
         config: Of the service.
         catalog: Knows the job.
-        bases: Resolves base models.
+        tasks: Says what a child process is to do.
         job: As it was claimed.
         notify: Called when the job has an event more.
     """
 
     def __init__(
-        self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels, job: Job, notify: Callable[[], None]
+        self, config: TrainerConfig, catalog: CatalogClient, tasks: Tasks, job: Job, notify: Callable[[], None]
     ) -> None:
         self.job, self.folder = job, JobFolder(config.jobs, job.id)
         self.told = Told()
-        self._config, self._catalog, self._bases, self._notify = config, catalog, bases, notify
+        self._config, self._catalog, self._tasks, self._notify = config, catalog, tasks, notify
         self._lock = threading.Lock()
         self._child: Child | None = None
         self.is_stopped = False
@@ -83,16 +81,16 @@ class JobRun:
                 hint="Were they removed, or does the job belong to a trainer with another state folder? "
                 "Run its statement again.",
             )
-        task = self._make_task()
+        task = self._tasks.make(job, folder, lambda: self.is_stopped)
         product: Product | None = None
         try:
             while product is None and not self.is_stopped:
-                self._clean(task.version)
+                delete_version(self._config.models, job.spec.model, task.version)
                 product = self._run_child(task, attempts)
                 attempts = folder.read_attempts() or attempts
         finally:
             if product is None:
-                self._clean(task.version)
+                delete_version(self._config.models, job.spec.model, task.version)
         return product
 
     def _take_up(self) -> Attempts:
@@ -127,55 +125,6 @@ class JobRun:
         if job.attempts > 1 or known is not None:
             self._say(Notice(f"{why} {say_where_it_goes_on(checkpoint, self.told.steps)}", severity))
         return attempts
-
-    def _make_task(self) -> Task:
-        config, folder, job = self._config, self.folder, self.job
-        base = folder.read_base()
-        if base is None:
-            base = self._find_model() if job.spec.kind is JobKind.FIT else self._bases.resolve(job.spec.base)
-            folder.write_base(base)
-        folder.state.mkdir(exist_ok=True)
-        return Task(
-            job.id,
-            job.spec,
-            base,
-            self._choose_version(),
-            str(config.workspace.resolve()),
-            str(config.models.resolve()),
-            str(folder.rows.resolve()) if folder.rows.exists() else "",
-            config.device,
-            config.threads,
-            config.max_seconds,
-            str(folder.state.resolve()),
-        )
-
-    def _find_model(self) -> BaseModel:
-        """The newest version of the model that FIT goes on from, as a base.
-
-        Raises:
-            UnknownModel: there is no such model.
-            JobFailed: it has no files.
-        """
-        model = insist(lambda: self._catalog.get_model(self.job.spec.base), lambda: self.is_stopped)
-        folder = version_folder(self._config.models, model.name, model.version).resolve()
-        if model.state is ModelState.PENDING or not folder.exists():
-            raise JobFailed(
-                f"model {model.name!r}, version {model.version}, is not in the model store",
-                hint=f"PREDICT USING {model.name} makes it ready, where it has not been used yet."
-                if model.state is ModelState.PENDING
-                else f"Was {folder} removed by hand?",
-            )
-        return BaseModel(model.class_name, str(folder), source=BaseModelSource.FOLDER)
-
-    def _choose_version(self) -> int:
-        """The version to make: that of an earlier attempt, or of a model that waits for its export, or a new one."""
-        version = self.folder.read_version()
-        if not version and self.job.spec.kind is JobKind.EXPORT:
-            with suppress(UnknownModel):
-                version = self._catalog.get_model(self.job.spec.model).version
-        version = version or self._catalog.reserve_model_version(self.job.spec.model)
-        self.folder.write_version(version)
-        return version
 
     def _run_child(self, task: Task, attempts: Attempts) -> Product | None:
         """Runs a child process to its end; None where it was stopped, or killed and may be begun again.
@@ -243,18 +192,7 @@ class JobRun:
         self._notify()
 
     def _is_over(self) -> bool:
-        if self.is_stopped:
-            return True
-        return insist(lambda: self._catalog.get_job(self.job.id), lambda: self.is_stopped).state.ended
-
-    def _clean(self, version: int) -> None:
-        clean_version(self._config.models, self.job.spec.model, version)
-
-
-def clean_version(models: Path, model: str, version: int) -> None:
-    """Removes what a child that was killed left in the model store."""
-    folder = version_folder(models, model, version)
-    for left in (*folder.parent.glob(f".{version}-*"), folder):
-        shutil.rmtree(left, ignore_errors=True)
-    with suppress(OSError):  # other versions live there
-        folder.parent.rmdir()
+        if not self.is_stopped:
+            job = insist(lambda: self._catalog.get_job(self.job.id), lambda: self.is_stopped)
+            self.is_stopped = self.is_stopped or job.state.ended
+        return self.is_stopped

@@ -18,6 +18,7 @@ from trainer_service.config import TrainerConfig
 from trainer_service.endings import Endings
 from trainer_service.job_run import JobRun
 from trainer_service.lease import renewing_lease
+from trainer_service.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ class Worker:
     """
 
     def __init__(self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels) -> None:
-        self._config, self._catalog, self._bases = config, catalog, bases
+        self._config, self._catalog = config, catalog
+        self._tasks = Tasks(config, catalog, bases)
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._endings = Endings(config, catalog, self._owner, lambda: self._stopping)
         self._stopping = False
@@ -119,7 +121,7 @@ class Worker:
     def _work(self, job: Job) -> None:
         """Carries out one claimed job, whatever comes of it."""
         log.info("job %s begins: %s of %s, attempt %d", job.id, job.spec.kind.value, job.spec.model, job.attempts)
-        run = self._run = JobRun(self._config, self._catalog, self._bases, job, self._notify)
+        run = self._run = JobRun(self._config, self._catalog, self._tasks, job, self._notify)
         try:
             run.folder.path.mkdir(parents=True, exist_ok=True)
             with renewing_lease(self._catalog, job.id, self._owner, self._config.lease_seconds, run.stop):

@@ -1,4 +1,4 @@
-"""The model store: whether it can be written is known before anything is computed."""
+"""The model store: whether it can be written is known before anything is computed; what is left over goes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from thanosql.errors import JobFailed
-from thanosql.modelstore import require_writable
+from thanosql.modelstore import delete_version, require_writable
 
 
 def test_a_store_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
@@ -41,3 +41,14 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_files_is_named() -> None:
     with pytest.raises(JobFailed, match="/proc cannot be written: "):
         require_writable(Path("/proc"), "m")
+
+
+def test_a_version_is_deleted_with_what_was_left_of_writing_it_and_no_other(tmp_path: Path) -> None:
+    for name in ("1", "2", ".2-abc", ".21-abc"):
+        (tmp_path / "m" / name).mkdir(parents=True)
+    delete_version(tmp_path, "m", 2)
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [".21-abc", "1"]
+    delete_version(tmp_path, "never", 1)
+    (tmp_path / "n" / "1").mkdir(parents=True)
+    delete_version(tmp_path, "n", 1)
+    assert not (tmp_path / "n").exists()
