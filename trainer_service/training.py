@@ -120,6 +120,11 @@ def train(
     held_out = [utterances[place] for place in places]
     learned = [each for place, each in enumerate(utterances) if place not in set(places)]
     recipe = choose_recipe(spec, data.audio_seconds / 3600, new_head=head.is_new)
+    built: BuiltLanguageModel | LanguageModelReport | None = None
+    if ranks.is_first:
+        # It takes a moment; what is wrong with a file that was named is told now, and not after the training.
+        sentences = [each.tokens for each in learned]
+        built = build_language_model(spec.language_model, sentences, description, Path(task.workspace), say)
     size = ModelSize(config.num_hidden_layers, config.hidden_size, config.intermediate_size)
     readers = min(MOST_READERS, max(1, available_cores() // ranks.world - 1)) if device.type == "cuda" else 1
     with ReadAhead(rate, readers) as recordings:
@@ -142,10 +147,10 @@ def train(
             is_stopping=is_stopping,
         )
         outcome = training.run()
-        if not ranks.is_first:
+        if built is None:
             return None
         language_model_report, language_model, choice = try_language_model(
-            task, training, learned, held_out, description, say
+            task, built, training, held_out, description, say
         )
     if outcome.lost:
         row, why = next(iter(outcome.lost.items()))
@@ -192,16 +197,13 @@ def train(
 
 def try_language_model(
     task: Task,
+    built: BuiltLanguageModel | LanguageModelReport,
     training: FineTuning,
-    learned: Sequence[Utterance],
     held_out: Sequence[Utterance],
     description: ModelDescription,
     say: Say,
 ) -> tuple[LanguageModelReport, BuiltLanguageModel | None, Choice | None]:
-    """Builds a language model of what was learned from, and tries it on the held-out rows."""
-    option = task.spec.language_model
-    sentences = [each.tokens for each in learned]
-    built = build_language_model(option, sentences, description, Path(task.workspace), say)
+    """Tries the language model of what was learned from on the held-out rows, where there is one."""
     if isinstance(built, LanguageModelReport):
         return built, None, None
     rows = draw_rows(held_out, MOST_AUDIO_SECONDS * description.sample_rate, task.spec.seed)
@@ -209,7 +211,9 @@ def try_language_model(
         HeldOut(log_probs, held_out[place].text, held_out[place].speaker)
         for place, log_probs in zip(rows, training.listen(rows), strict=True)
     ]
-    choice = choose_language_model(built, heard, description, say, seed=task.spec.seed, is_asked_for=option != "")
+    choice = choose_language_model(
+        built, heard, description, say, seed=task.spec.seed, is_asked_for=task.spec.language_model != ""
+    )
     # What was heard in a part of the rows does not stand for all of them.
     whole = choice if len(rows) == len(held_out) else replace(choice, texts=())
     return choice.report, built, whole
