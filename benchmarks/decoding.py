@@ -140,7 +140,8 @@ def ways(train: Sequence[str], hotwords: Sequence[str], model: Any, folder: Path
     from thanosql.hotwords import WEIGHT, find_hotwords
     from thanosql.language_model import LanguageModel
     from trainer_service.kneser_ney import estimate
-    from trainer_service.language_model import ORDER, draw_weights
+    from trainer_service.language_model import ORDER
+    from trainer_service.language_trials import draw_weights
 
     alphabet = find_alphabet(model)
     grams = estimate([alphabet.decode(alphabet.encode(text).tokens).split() for text in train], ORDER)

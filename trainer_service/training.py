@@ -27,15 +27,12 @@ from trainer_service.graph import Waveform, frame_count
 from trainer_service.head import fit_head
 from trainer_service.jobs import Task
 from trainer_service.language_model import (
-    MOST_AUDIO_SECONDS,
     BuiltLanguageModel,
-    Choice,
-    HeldOut,
     LanguageModelReport,
     build_language_model,
-    choose_language_model,
     store_language_model,
 )
+from trainer_service.language_trials import MOST_AUDIO_SECONDS, Choice, HeldOut, choose_language_model
 from trainer_service.machine import available_cores, available_memory, choose_precision, peak_memory
 from trainer_service.picture import draw_picture
 from trainer_service.reading import ReadAhead

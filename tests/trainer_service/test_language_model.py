@@ -16,17 +16,19 @@ from thanosql.modelstore import ModelDescription
 from thanosql.types import Notice, Progress, Severity
 from trainer_service.kneser_ney import NgramModel
 from trainer_service.language_model import (
-    FEWEST_TRIALS,
     FEWEST_WORDS,
-    TRIALS,
     BuiltLanguageModel,
-    HeldOut,
     LanguageModelReport,
     build_language_model,
+    store_language_model,
+)
+from trainer_service.language_trials import (
+    FEWEST_TRIALS,
+    TRIALS,
+    HeldOut,
     choose_language_model,
     cross_fit,
     draw_weights,
-    store_language_model,
 )
 
 MODEL = ModelDescription(
