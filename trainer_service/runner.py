@@ -31,6 +31,10 @@ STOP_WITHIN = 0.5
 """Seconds from SIGTERM to the end of the process; the parent kills it soon after."""
 STOPPED = 128 + signal.SIGTERM
 """Exit code of a process that was asked to end: whoever did not ask tells by it that the job may go on."""
+LAUNCHER = "THANOSQL_LAUNCHER"
+"""Variable with the number of the process that is torchrun, for those that it starts."""
+LOOK_SECONDS = 0.2
+"""Between two looks for it."""
 TELL_SECONDS = 0.2
 """Between two messages on the progress of a phase."""
 ENVIRONMENT = {
@@ -55,7 +59,7 @@ def main() -> None:
     os.environ |= ENVIRONMENT
     if task.spec.devices > 1 and not is_launched():
         launch(task, messages.fileno())
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    _end_with_parent()
     is_first = int(os.environ.get("RANK", "0")) == 0
     lock = threading.Lock()
 
@@ -90,6 +94,7 @@ def launch(task: Task, messages: int) -> NoReturn:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(task.to_json(), "utf-8")
     os.dup2(messages, 1)
+    os.environ[LAUNCHER] = str(os.getpid())
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(task.spec.devices))
     os.execv(sys.executable, [sys.executable, *torchrun, "-m", "trainer_service.runner", str(file)])
 
@@ -204,10 +209,34 @@ def thin_out(write: Callable[[Message], None]) -> Say:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when standard input ends: whoever started it is no more."""
+    """Ends this process when whoever started it is no more, so that nobody trains for a trainer that has gone.
+
+    The end of the trainer ends standard input, for those that torchrun has started too. Whether torchrun is still there
+    they look for themselves: left alone, they would wait for each other for ever, and the trainer for their messages.
+    """
+    if is_launched():
+        _watch(_wait_for_end_of_torchrun)
+    if not is_launched() or LAUNCHER in os.environ:  # a torchrun that was started by hand has no such input
+        _watch(_wait_for_end_of_input)
+
+
+def _watch(wait: Callable[[], None]) -> None:
+    def end() -> None:
+        wait()
+        os._exit(1)
+
+    threading.Thread(target=end, name=wait.__name__, daemon=True).start()
+
+
+def _wait_for_end_of_input() -> None:
     while sys.stdin.read(1):
         pass
-    os._exit(1)
+
+
+def _wait_for_end_of_torchrun() -> None:
+    launcher = int(os.environ.get(LAUNCHER, os.getppid()))
+    while os.getppid() == launcher:
+        time.sleep(LOOK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -153,14 +153,26 @@ def wait_for(find: Callable[[], object], seconds: float = 60.0) -> object:
     raise AssertionError("what was waited for did not come")
 
 
-def find_child() -> psutil.Process | None:
+def find_children() -> list[psutil.Process]:
+    found = []
     for process in psutil.Process().children(recursive=True):
-        try:
-            if "trainer_service.runner" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
-                return process
-        except psutil.Error:  # it has just ended
-            continue
-    return None
+        with suppress(psutil.Error):  # it has just ended
+            if "trainer_service.runner" in process.cmdline() and is_alive(process):
+                found.append(process)
+    return found
+
+
+def find_ranks() -> list[psutil.Process]:
+    """Those of the processes that train together, and not the one that has started them."""
+    return [each for each in find_children() if "torch.distributed.run" not in each.cmdline()]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def find_child() -> psutil.Process | None:
+    return next(iter(find_children()), None)
 
 
 def kill_child(by: signal.Signals) -> None:
@@ -198,7 +210,9 @@ def services(config: TrainerConfig) -> Iterator[Services]:
 def test_a_cancelled_job_is_resumed_from_its_checkpoint_and_seen_to_its_end(services: Services, rows: RowDicts) -> None:
     job = services.train(SPEC, rows)
     before = follow_until(services, job, "evaluate after epoch 2")
+    began = time.monotonic()
     assert services.trainer.cancel_job(job.id).state is JobState.CANCELLED
+    assert time.monotonic() - began < 1.5  # a second, and a busy machine
     assert find_child() is None
     with pytest.raises(Cancelled):
         list(services.watch(job))
@@ -406,6 +420,31 @@ def test_a_job_whose_process_is_killed_in_every_phase_makes_the_model_of_one_tha
     assert services.catalog.get_job(job.id).attempts == 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_of_two_processes_that_train_together_one_is_killed_and_the_job_goes_on(
+    services: Services, rows: RowDicts
+) -> None:
+    job = services.train(replace(SPEC, model="together", devices=2), rows)
+    before = follow_until(services, job, "evaluate after epoch 2")
+    assert len(find_ranks()) == 2
+    find_ranks()[1].send_signal(signal.SIGKILL)
+    events = until_notice(services, job, "killed by SIGKILL", len(before))
+    assert "goes on from its checkpoint after step" in notices(events)[-1]
+    follow_until(services, job, "evaluate after epoch 3", len(before) + len(events))
+    # The one that has started both is killed, and is followed by both.
+    (launcher,) = [each for each in find_children() if each not in find_ranks()]
+    left = find_ranks()
+    launcher.send_signal(signal.SIGKILL)
+    wait_for(lambda: not any(is_alive(each) for each in left), 10)
+    follow_until(services, job, "train", len(before) + len(events) + 1)
+    left = find_children()
+    began = time.monotonic()
+    services.trainer.cancel_job(job.id)
+    assert time.monotonic() - began < 1.5
+    wait_for(lambda: not any(is_alive(each) for each in left), 2)
+
+
 def until_notice(services: Services, job: Job, said: str, next_event: int) -> list[JobEvent]:
     events = []
     for event in services.watch(job, next_event):
@@ -416,18 +455,24 @@ def until_notice(services: Services, job: Job, said: str, next_event: int) -> li
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", ["evaluate after epoch 2", "export"])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("phase", "devices"), [("evaluate after epoch 2", 1), ("evaluate after epoch 2", 2), ("export", 1)]
+)
 def test_a_job_whose_trainer_is_killed_is_taken_up_by_the_next(
-    phase: str, config: TrainerConfig, rows: RowDicts, tmp_path: Path
+    phase: str, devices: int, config: TrainerConfig, rows: RowDicts, tmp_path: Path
 ) -> None:
     config = replace(config, state=tmp_path / "state")
     with running_catalog(config) as config:
         with trainer_process(config) as (services, process):
-            job = services.train(SPEC, rows)
+            job = services.train(replace(SPEC, devices=devices), rows)
             before = follow_until(services, job, phase)
+            left = find_children()
+            assert len(left) == (1 if devices == 1 else devices + 1)
             process.send_signal(signal.SIGKILL)
             process.wait()
-        wait_for(lambda: find_child() is None)  # it ends by itself when its parent has gone
+            # They end by themselves when their parent has gone.
+            wait_for(lambda: not any(is_alive(each) for each in left), 10)
         assert services.folder(job).read_checkpoint() is not None
         with trainer_process(config) as (services, process):
             events = list(services.watch(job))
