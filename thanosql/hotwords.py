@@ -8,7 +8,7 @@ on the longest end of it that another hotword begins with (Aho & Corasick 1975).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ MOST_HOTWORDS = 1_000
 """The automaton has a row as wide as the vocabulary for each of their letters."""
 MOST_LETTERS = 100
 """Of a hotword."""
+MOST_CELLS = 4_000_000
+"""Letters of all hotwords × vocabulary: 64 MB. An alphabet of 32 has room for all that the other bounds allow."""
 
 OUTSIDE = 1
 """State in the middle of a word that is no hotword; 0 is the state before a word."""
@@ -80,6 +82,13 @@ def find_hotwords(texts: Sequence[str], weight: float, model: ModelDescription) 
             else f"model {model.name!r} cannot spell the hotword {named}",
             hint=f"Its letters are: {alphabet.letters}. Write numbers as words.",
         )
+    if sum(map(len, spellings)) * len(model.vocabulary) > MOST_CELLS:
+        most = MOST_CELLS // len(model.vocabulary)
+        raise InvalidOption(
+            f"the hotwords have more letters than {most:,}",
+            hint=f"That is what a model of {len(model.vocabulary):,} "
+            "tokens takes. Give fewer, or those alone that it gets wrong.",
+        )
     return compile_hotwords(spellings, len(model.vocabulary), model.word_delimiter, weight)
 
 
@@ -106,32 +115,32 @@ def compile_hotwords(spellings: Sequence[Tokens], vocabulary: int, delimiter: in
             state = children[state][token]
         is_end[state] = True
     states = {tokens: state for state, tokens in enumerate(path)}
-
-    def fall_back(tokens: Tokens) -> int:
-        """The state of the longest end of these tokens that begins at a word and is the beginning of a hotword."""
-        while tokens:
-            if tokens in states:
-                return states[tokens]
-            if delimiter not in tokens:
-                return OUTSIDE
-            tokens = tokens[tokens.index(delimiter) + 1 :]
-        return 0
-
-    # What of the added score is not sure yet: the letters since the last hotword that is complete.
-    pending = np.zeros(len(path))
-    for state in range(2, len(path)):
-        before = states[path[state][:-1]]
-        is_sure = path[state][-1] == delimiter and is_end[before]
-        pending[state] = 0.0 if is_sure else pending[before] + weight * (path[state][-1] != delimiter)
+    # What of the added score is not sure yet: the letters since the last hotword that is complete. And what of it the
+    # end of a word makes sure.
+    pending, sure = np.zeros(len(path)), np.zeros(len(path))
     following = np.full((len(path), vocabulary), OUTSIDE, np.int64)
-    for state, tokens in enumerate(path):
-        for token in {delimiter, *children[0], *children[state]}:
-            if state != OUTSIDE:
-                following[state, token] = fall_back((*tokens, token))
-    following[OUTSIDE] = OUTSIDE
-    following[OUTSIDE, delimiter] = 0
+    following[:2, delimiter] = 0
+    # A state falls back on a shorter one, which is complete by then; the state before a word comes first.
+    for state in sorted({*range(len(path))} - {OUTSIDE}, key=lambda each: len(path[each])):
+        tokens = path[state]
+        shorter = _fall_back(tokens, states, delimiter)
+        if state:
+            before = states[tokens[:-1]]
+            is_word_end = tokens[-1] == delimiter
+            pending[state] = 0.0 if is_word_end and is_end[before] else pending[before] + weight * (not is_word_end)
+            following[state] = following[shorter]
+        sure[state] = pending[state] if is_end[state] else sure[shorter]
+        for token, child in children[state].items():
+            following[state, token] = child
     gain = pending[following] - pending[:, None]
-    # At the end of a word a complete hotword has its score for good.
-    complete = np.array(is_end)
-    gain[complete, delimiter] = pending[following[complete, delimiter]]
-    return Hotwords(following, gain, np.where(complete, 0.0, -pending))
+    gain[:, delimiter] += sure
+    return Hotwords(following, gain, sure - pending)
+
+
+def _fall_back(tokens: Tokens, states: Mapping[Tokens, int], delimiter: int) -> int:
+    """The state of the longest end of these tokens, not all of them, that begins at a word and begins a hotword."""
+    while delimiter in tokens:
+        tokens = tokens[tokens.index(delimiter) + 1 :]
+        if tokens in states:
+            return states[tokens]
+    return OUTSIDE

@@ -79,6 +79,42 @@ def test_what_is_complete_stays_where_a_longer_hotword_fails(text: str, score: f
     assert added(automaton("NEW", "NEW BERRY", "YEAR"), text) == score
 
 
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("NEW YEAR", 4),  # fails in the middle of the second word, where another hotword goes on
+        ("NEW YEN", 6),
+        ("YEAR", 4),
+        ("NEW YEA", 0),
+        ("NEW YEARN", 0),
+    ],
+)
+def test_a_phrase_falls_back_on_the_hotword_that_goes_on(text: str, score: float) -> None:
+    assert added(automaton("NEW YEN", "YEAR"), text) == score
+
+
+@pytest.mark.parametrize(("text", "score"), [("NEW YEAR", 4), ("NEW YEAR BERN", 11 + 4), ("NEW YEAR ANN", 4)])
+def test_a_hotword_inside_a_phrase_counts_whatever_becomes_of_the_phrase(text: str, score: float) -> None:
+    assert added(automaton("NEW YEAR BERN", "YEAR"), text) == score
+
+
+def said(words: list[list[str]], text: list[str]) -> int:
+    """Letters of all phrases of these words that stand in the text."""
+    places = ((words_of, start) for words_of in words for start in range(len(text)))
+    return sum(len("".join(each)) for each, start in places if text[start : start + len(each)] == each)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["A", "AB", "B", "BA"]), min_size=1, max_size=3), min_size=1, max_size=4),
+    st.lists(st.sampled_from(["A", "AB", "B", "BA", "E"]), max_size=12),
+)
+def test_what_is_added_is_never_more_than_is_said_and_nothing_where_nothing_is_said(
+    words: list[list[str]], text: list[str]
+) -> None:
+    score = added(automaton(*(" ".join(each) for each in words)), " ".join(text))
+    assert 0 <= score <= said([list(each) for each in {tuple(each) for each in words}], text)
+
+
 @given(st.lists(st.text("ABEN", min_size=1, max_size=4), min_size=1, max_size=5), st.text("ABEN ", max_size=20))
 def test_single_words_get_their_letters_each_time_they_are_said(words: list[str], text: str) -> None:
     said = " ".join(text.split())
@@ -112,3 +148,10 @@ def test_no_hotwords_are_no_automaton() -> None:
 def test_hotwords_that_make_no_sense_are_refused(texts: list[str], weight: float, message: str) -> None:
     with pytest.raises(InvalidOption, match=message):
         find_hotwords(texts, weight, MODEL)
+
+
+def test_hotwords_whose_table_would_be_too_large_are_refused() -> None:
+    vocabulary = ("<pad>", *LETTERS, *(f"<{number}>" for number in range(5_000)))
+    model = ModelDescription("m", 1, "Test", "test", vocabulary, blank=0, word_delimiter=1)
+    with pytest.raises(InvalidOption, match="more letters than 798"):
+        find_hotwords(["ANNA BERRY"] * 80, 1.0, model)
