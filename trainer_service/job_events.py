@@ -10,6 +10,9 @@ from pathlib import Path
 from thanosql.types import JobEvent, Notice, Progress
 from trainer_service.jobs import read_line, write_line
 
+LATEST = 1 << 16
+"""Bytes at the end of the file in which the last progress is looked for: more than a hundred events."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -21,15 +24,13 @@ class Told:
     """In which it has been."""
     steps: int = 0
     """Of training that were done when it last told of any."""
-    progress: Progress | None = None
-    """The last."""
 
     def with_event(self, event: Progress | Notice) -> Told:
         """What it has told with one more event."""
         if isinstance(event, Notice):
-            return Told(self.events + 1, self.phases, self.steps, self.progress)
+            return Told(self.events + 1, self.phases, self.steps)
         steps = int(event.done) if event.unit == "steps" else self.steps
-        return Told(self.events + 1, self.phases | {event.phase}, steps, event)
+        return Told(self.events + 1, self.phases | {event.phase}, steps)
 
 
 class JobEvents:
@@ -69,6 +70,16 @@ class JobEvents:
             assert isinstance(event.event, Progress | Notice)
             told = told.with_event(event.event)
         return told
+
+    def look(self) -> tuple[int, Progress | None]:
+        """How many events there are, and the last progress among the latest of them; quicker than `sum_up`."""
+        try:
+            text = self._file.read_bytes()
+        except FileNotFoundError:
+            return 0, None
+        latest = text[-LATEST:].split(b"\n")[1 if len(text) > LATEST else 0 : -1]
+        told = (read_line(line.decode("utf-8")) for line in reversed(latest))
+        return text.count(b"\n"), next((event for event in told if isinstance(event, Progress)), None)
 
     def _mend(self) -> None:
         """Cuts off a line that a crash left half written."""

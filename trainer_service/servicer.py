@@ -100,8 +100,8 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         for id in request.ids:
             folder = JobFolder(self._config.jobs, id)
             if _NAME.fullmatch(id) and folder.path.is_dir():
-                told = folder.events.sum_up()
-                progress = JobProgress(id, told.progress, told.events, folder.rows.exists())
+                count, last = folder.events.look()
+                progress = JobProgress(id, last, count, folder.rows.exists())
                 response.jobs.append(to_message(progress, trainer_pb2.JobProgress))
         return response
 

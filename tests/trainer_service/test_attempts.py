@@ -191,10 +191,20 @@ def test_events_are_summed_up_and_a_half_written_one_is_cut_off(tmp_path: Path) 
         file.write('{"progress": {"pha')
     again = JobFolder(tmp_path, "job")
     told = again.events.sum_up()
-    assert (told.events, told.steps, told.progress) == (4, 7, last)
+    assert (told.events, told.steps) == (4, 7)
+    assert again.events.look() == (4, last)
     assert told.phases == {"load", "train", "evaluate after epoch 1"}
     again.events.append(Notice("m"))
     assert again.events.sum_up().events == 5
+    assert again.events.look() == (5, last)
+
+
+def test_the_last_progress_is_found_at_the_end_of_many_events(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    assert folder.events.look() == (0, None)
+    for step in range(1_000):
+        folder.events.append(Progress("train", step, 1_000, "steps", figures={"loss": 1.0}))
+    assert folder.events.look() == (1_000, Progress("train", 999, 1_000, "steps", figures={"loss": 1.0}))
 
 
 def test_what_tensorboard_reads_outlives_the_state(tmp_path: Path) -> None:
