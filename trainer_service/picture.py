@@ -102,6 +102,8 @@ def _draw_errors(axes: Axes, evaluations: Sequence[Point], points: Sequence[Poin
     highest = 0.0
     for name, color, size in (("wer", _RED, 5), ("cer", _ORANGE, 3)):
         steps, errors = _series(evaluations, name)
+        if name == "wer" and bases and steps[0]:  # before its first step, the model is the base
+            steps, errors = [0, *steps], [bases[-1], *errors]
         if errors:
             percents = [100 * each for each in errors]
             axes.plot(steps, percents, color=color, marker="o", markersize=size, label=name.upper(), zorder=3)
