@@ -21,6 +21,9 @@ class TrainerConfig(ServiceConfig):
     hub_timeout: float = setting(5.0, "seconds within which the Hugging Face hub must answer")
     device: str = setting("auto", "where to train: auto, cpu, cuda, cuda:1, …")
     threads: int = setting(0, "threads of a training; 0: one for each core")
+    torchrun: str = setting(
+        "--standalone", "options of torchrun where devices=N; over machines: --nnodes 2 --rdzv-endpoint HOST:29500"
+    )
     max_seconds: float = setting(40.0, "longest recording that is learned from; longer rows are dropped")
     lease_seconds: float = setting(30.0, "seconds after which another trainer takes up the job of one that is silent")
     keep_days: float = setting(7.0, "days for which a failed or cancelled job can be resumed")

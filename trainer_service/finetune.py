@@ -378,7 +378,6 @@ class FineTuning:
             self._load(values["weights"])
             self._optimizer.load_state_dict(values["optimizer"])
             self._course = Course(**values["course"])
-            self._tell(Notice(f"The training goes on after step {self._course.step} of {self._steps}."))
         if self._ranks.is_first:
             self._curves = Curves(self._folder, from_step=self._course.step)
         self._saved_at = self._clock()

@@ -34,6 +34,8 @@ class Task:
     max_seconds: float = 40.0
     state: str = ""
     """Folder in which the training keeps what it goes on from; it outlives the child. Empty: nothing is kept."""
+    torchrun: str = "--standalone"
+    """Options of torchrun, where a training takes several devices."""
     killed_again: int = 0
     """Processes that were killed where one before them had been: memory runs out there, so let this one take less."""
 

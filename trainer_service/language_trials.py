@@ -60,6 +60,25 @@ class Choice:
     """What each held-out row is decoded to, cross-fitted; empty where it is decoded greedily."""
 
 
+def draw_rows(seconds: Sequence[float], seed: int) -> list[int]:
+    """Which held-out rows are tried: drawn, as many as last `MOST_AUDIO_SECONDS`, two at least; ascending.
+
+    Args:
+        seconds: Length of each.
+        seed: Of the choice.
+    """
+    places = list(range(len(seconds)))
+    random.Random(seed).shuffle(places)
+    chosen: list[int] = []
+    total = 0.0
+    for place in places:
+        total += seconds[place]
+        if len(chosen) >= 2 and total > MOST_AUDIO_SECONDS:
+            break
+        chosen.append(place)
+    return sorted(chosen)
+
+
 def choose_language_model(
     built: BuiltLanguageModel,
     held_out: Sequence[HeldOut],
@@ -78,7 +97,7 @@ def choose_language_model(
 
     Args:
         built: The language model.
-        held_out: Rows that were not learned from.
+        held_out: Rows that were not learned from; all of them are decoded in each trial, so `draw_rows`.
         description: Of the network.
         say: Takes the progress, and a warning where it is not kept.
         seed: Of the weights that are tried, and of the folds.
@@ -93,7 +112,8 @@ def choose_language_model(
     if len(held_out) < 2:
         reason = "fewer than two rows were held out, so that it cannot be told whether it helps"
         return _refuse(LanguageModelReport(False, reason, **known), say, is_asked_for)
-    rows, seconds = _choose_rows(held_out, description, seed)
+    rows = held_out
+    seconds = sum(len(row.log_probs) for row in rows) * description.frame_samples / description.sample_rate
     model = load_language_model(built, description)
     tried = draw_weights(seed)[: max(FEWEST_TRIALS, int(DECODED_SECONDS / max(seconds, 1.0)))]
     trials: list[list[str]] = []
@@ -158,22 +178,6 @@ def cross_fit(errors: npt.NDArray[np.integer], folds: npt.NDArray[np.integer]) -
     """
     best = {fold: int(errors[:, folds != fold].sum(axis=1).argmin()) for fold in set(folds.tolist())}
     return [best[fold] for fold in folds.tolist()]
-
-
-def _choose_rows(held_out: Sequence[HeldOut], description: ModelDescription, seed: int) -> tuple[list[HeldOut], float]:
-    """As many rows as are decoded in each trial, drawn, in their order; and how many seconds of audio they are."""
-    places = list(range(len(held_out)))
-    random.Random(seed).shuffle(places)
-    seconds = description.frame_samples / description.sample_rate
-    chosen: list[int] = []
-    total = 0.0
-    for place in places:
-        length = len(held_out[place].log_probs) * seconds
-        if len(chosen) >= 2 and total + length > MOST_AUDIO_SECONDS:
-            break
-        chosen.append(place)
-        total += length
-    return [held_out[place] for place in sorted(chosen)], total
 
 
 def _draw_folds(rows: Sequence[HeldOut], seed: int) -> npt.NDArray[np.integer]:

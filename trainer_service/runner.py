@@ -1,15 +1,20 @@
 """The child process of a job: `python -m trainer_service.runner` reads a task, works, tells how it goes.
 
 The task is one line of JSON on standard input; messages are lines of JSON on standard output; the last one is the
-product or the failure. When standard input ends, the parent has gone, and so does this process. A task for several
-devices is worked on by as many processes, which torchrun starts; on several machines, start it there with the file:
-`torchrun --nnodes N … -m trainer_service.runner <state>/task.json`, with the workspace and the state on a shared disk.
+product or the failure. When standard input ends, the parent has gone, and so does this process.
+
+A task for several devices is worked on by as many processes, which torchrun starts. Over several machines, with
+workspace, models and state on a disk that all share, the trainer is given `--torchrun "--nnodes 2 --rdzv-endpoint
+HOST:29500"`; on each of the others, `torchrun --nnodes 2 --rdzv-endpoint HOST:29500 --nproc-per-node N -m
+trainer_service.runner FILE` is started by hand. The file is `jobs/<id>/state/task.json` in the state folder, where the
+job has written it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -95,8 +100,9 @@ def launch(task: Task, messages: int) -> NoReturn:
     file.write_text(task.to_json(), "utf-8")
     os.dup2(messages, 1)
     os.environ[LAUNCHER] = str(os.getpid())
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(task.spec.devices))
-    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "trainer_service.runner", str(file)])
+    options = [*shlex.split(task.torchrun), "--nproc-per-node", str(task.spec.devices)]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", *options, "-m", "trainer_service.runner", str(file)]
+    os.execv(sys.executable, torchrun)
 
 
 def is_launched() -> bool:

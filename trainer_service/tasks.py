@@ -59,6 +59,7 @@ class Tasks:
             config.threads,
             config.max_seconds,
             str(folder.state.resolve()),
+            config.torchrun,
         )
 
     def _find_model(self, name: str, is_pointless: Callable[[], bool]) -> BaseModel:

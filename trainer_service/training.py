@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +31,7 @@ from trainer_service.language_model import (
     build_language_model,
     store_language_model,
 )
-from trainer_service.language_trials import MOST_AUDIO_SECONDS, Choice, HeldOut, choose_language_model
+from trainer_service.language_trials import Choice, HeldOut, choose_language_model, draw_rows
 from trainer_service.machine import available_cores, available_memory, choose_precision, peak_memory
 from trainer_service.picture import draw_picture
 from trainer_service.reading import ReadAhead
@@ -203,7 +202,7 @@ def try_language_model(
     """Tries the language model of what was learned from on the held-out rows, where there is one."""
     if isinstance(built, LanguageModelReport):
         return built, None, None
-    rows = draw_rows(held_out, MOST_AUDIO_SECONDS * description.sample_rate, task.spec.seed)
+    rows = draw_rows([each.samples / description.sample_rate for each in held_out], task.spec.seed)
     heard = [
         HeldOut(log_probs, held_out[place].text, held_out[place].speaker)
         for place, log_probs in zip(rows, training.listen(rows), strict=True)
@@ -214,19 +213,6 @@ def try_language_model(
     # What was heard in a part of the rows does not stand for all of them.
     whole = choice if len(rows) == len(held_out) else replace(choice, texts=())
     return choice.report, built, whole
-
-
-def draw_rows(held_out: Sequence[Utterance], samples: float, seed: int) -> list[int]:
-    """As many held-out rows as have so many samples, drawn, in their order; two at least, where there are."""
-    places = list(range(len(held_out)))
-    random.Random(seed).shuffle(places)
-    chosen: list[int] = []
-    for place in places:
-        samples -= held_out[place].samples
-        if len(chosen) >= 2 and samples < 0:
-            break
-        chosen.append(place)
-    return sorted(chosen)
 
 
 def read_rows(file: Path) -> list[Row]:

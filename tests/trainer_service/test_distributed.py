@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
+import socket
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -111,3 +115,33 @@ def test_a_gpu_that_is_not_there_is_said(task: Task) -> None:
     child.wait()
     assert isinstance(error, ThanoSQLError)
     assert "this machine has 0" in error.message
+
+
+@pytest.mark.slow
+def test_two_machines_train_together(task: Task, tmp_path: Path) -> None:
+    """Two torchruns that meet at an address, as on two machines with a shared disk."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = f"--nnodes 2 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{free.getsockname()[1]}"
+    state = tmp_path / "both"
+    child = Child(
+        replace(task, spec=replace(SPEC, devices=2, epochs=1), state=str(state), torchrun=meeting),
+        tmp_path / "both.log",
+    )
+    messages = child.messages()
+    deadline = time.monotonic() + 60
+    while not (state / "task.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    command = [sys.executable, "-m", "torch.distributed.run", *meeting.split(), "--nproc-per-node", "2"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with subprocess.Popen(
+        [*command, "-m", "trainer_service.runner", str(state / "task.json")],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as other:
+        *_, last = messages
+        assert child.wait() == 0, child.last_words
+        assert other.wait(30) == 0
+    assert isinstance(last, Product)
+    assert read_description(version_folder(Path(task.models), "m", 1)).report["devices"] == 4
