@@ -41,17 +41,17 @@ from thanosql.audio import read_audio  # noqa: E402
 from thanosql.comparison import compare  # noqa: E402
 from thanosql.evaluation import Evaluation, evaluate  # noqa: E402
 from thanosql.types import JobKind, JobSpec  # noqa: E402
-from trainer_service.augmentation import Clip  # noqa: E402
-from trainer_service.checkpoints import load_folder  # noqa: E402
-from trainer_service.dataset import Limits, Row, Utterance, check_rows  # noqa: E402
-from trainer_service.export import describe, new_description  # noqa: E402
-from trainer_service.features import FeatureStore  # noqa: E402
-from trainer_service.finetune import FineTuning  # noqa: E402
-from trainer_service.graph import SpeechGraph, Waveform, frame_count  # noqa: E402
-from trainer_service.head import alphabet_of  # noqa: E402
-from trainer_service.hearing import transcribe  # noqa: E402
-from trainer_service.machine import choose_precision  # noqa: E402
-from trainer_service.recipe import SPEEDS, choose_recipe, hold_out  # noqa: E402
+from trainer_service.bases.checkpoints import load_folder  # noqa: E402
+from trainer_service.bases.head import alphabet_of  # noqa: E402
+from trainer_service.data.dataset import Limits, Row, Utterance, check_rows  # noqa: E402
+from trainer_service.export.export import describe, new_description  # noqa: E402
+from trainer_service.export.graph import SpeechGraph, Waveform, frame_count  # noqa: E402
+from trainer_service.training.augmentation import Clip  # noqa: E402
+from trainer_service.training.features import FeatureStore  # noqa: E402
+from trainer_service.training.finetune import FineTuning  # noqa: E402
+from trainer_service.training.hearing import transcribe  # noqa: E402
+from trainer_service.training.machine import choose_precision  # noqa: E402
+from trainer_service.training.recipe import SPEEDS, choose_recipe, hold_out  # noqa: E402
 
 CPU = torch.device("cpu")
 PLAIN: dict[str, Any] = {"speeds": (1.0,), "time_mask": 0.0, "channel_mask": 0.0}

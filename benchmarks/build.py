@@ -7,8 +7,9 @@ Each contender is a process of its own; in each round all of them train once, on
 noisy for all. The figure is seconds of audio heard (rows times epochs) by seconds of training, from the samples of the
 recordings to the last step; loading the model is left out, and so is evaluation.
 
-* `recipe`: `trainer_service.finetune`, as BUILD MODEL runs it: in bf16 where the hardware has it, each clip at one of
-  three speeds, the frozen encoder run once for each clip and speed. Reading and decoding the files is part of its time.
+* `recipe`: `trainer_service.training.finetune`, as BUILD MODEL runs it: in bf16 where the hardware has it, with the
+  augmentation that the recipe chooses, the frozen encoder run once for each clip and speed. Reading and decoding the
+  files is part of its time.
 * `recipe plain`: the same with `augmentation=False`, as the Trainer hears the rows.
 * `recipe fp32`: `recipe plain` held to float32.
 * `Trainer`: `transformers.Trainer` with `train_sampling_strategy="group_by_length"`, the encoder frozen, in float32,
@@ -85,16 +86,16 @@ def prepare_recipe(task: Task, kind: str = "") -> Callable[[], tuple[float, floa
     import torch
 
     from thanosql.types import JobKind, JobSpec
-    from trainer_service.checkpoints import load_folder
-    from trainer_service.dataset import Limits, Row, check_rows
-    from trainer_service.export import describe, new_description
-    from trainer_service.features import FeatureStore
-    from trainer_service.finetune import FineTuning
-    from trainer_service.graph import frame_count
-    from trainer_service.head import alphabet_of
-    from trainer_service.machine import available_memory, choose_precision
-    from trainer_service.reading import ReadAhead
-    from trainer_service.recipe import ModelSize, choose_recipe, seconds_at_once
+    from trainer_service.bases.checkpoints import load_folder
+    from trainer_service.bases.head import alphabet_of
+    from trainer_service.data.dataset import Limits, Row, check_rows
+    from trainer_service.data.reading import ReadAhead
+    from trainer_service.export.export import describe, new_description
+    from trainer_service.export.graph import frame_count
+    from trainer_service.training.features import FeatureStore
+    from trainer_service.training.finetune import FineTuning
+    from trainer_service.training.machine import available_memory, choose_precision
+    from trainer_service.training.recipe import ModelSize, choose_recipe, seconds_at_once
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     cpu = torch.device("cpu")

@@ -80,9 +80,9 @@ def listen(checkpoint: Path, rows: Sequence[dict[str, str]], root: Path) -> tupl
 
     from thanosql.audio import read_audio
     from thanosql.types import BaseModel, BaseModelSource
-    from trainer_service.checkpoints import load_checkpoint
-    from trainer_service.export import describe, export_graph, new_description
-    from trainer_service.parity import open_session
+    from trainer_service.bases.checkpoints import load_checkpoint
+    from trainer_service.export.export import describe, export_graph, new_description
+    from trainer_service.export.parity import open_session
 
     torch.set_num_threads(1)
     loaded = load_checkpoint(BaseModel("b", str(checkpoint), source=BaseModelSource.FOLDER), lambda _: None)
@@ -139,9 +139,9 @@ def ways(train: Sequence[str], hotwords: Sequence[str], model: Any, folder: Path
     from thanosql.ctc import decode_text
     from thanosql.hotwords import WEIGHT, find_hotwords
     from thanosql.language_model import LanguageModel
-    from trainer_service.kneser_ney import estimate
-    from trainer_service.language_model import ORDER
-    from trainer_service.language_trials import draw_weights
+    from trainer_service.language.kneser_ney import estimate
+    from trainer_service.language.language_model import ORDER
+    from trainer_service.language.language_trials import draw_weights
 
     alphabet = find_alphabet(model)
     grams = estimate([alphabet.decode(alphabet.encode(text).tokens).split() for text in train], ORDER)

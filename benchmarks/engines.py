@@ -135,8 +135,8 @@ def make_model(checkpoint: Path | None, store: Path) -> None:
 
     from inference_service.engines.quantisation import choose_places, quantised_graph
     from thanosql.modelstore import GRAPH, version_folder
-    from trainer_service.checkpoints import Checkpoint
-    from trainer_service.export import new_description, write_version
+    from trainer_service.bases.checkpoints import Checkpoint
+    from trainer_service.export.export import new_description, write_version
 
     source = checkpoint or CHECKOUT / "trainer_service" / "bundled" / "wav2vec2-tiny-en"
     torch.manual_seed(0)

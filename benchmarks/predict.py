@@ -164,8 +164,8 @@ def make_model(checkpoint: Path | None, target: Path, state: Path) -> None:
     from thanosql.clients import CatalogClient
     from thanosql.rpc.channel import open_channel
     from thanosql.types import Model
-    from trainer_service.checkpoints import Checkpoint
-    from trainer_service.export import new_description, write_version
+    from trainer_service.bases.checkpoints import Checkpoint
+    from trainer_service.export.export import new_description, write_version
 
     bundled = CHECKOUT / "trainer_service" / "bundled" / "wav2vec2-tiny-en"
     torch.manual_seed(0)

@@ -10,11 +10,11 @@ from thanosql.rpc.channel import open_channel
 from thanosql.rpc.server import RunningServer, run_service, start_server
 from thanosql.rpc.telemetry import find_tracing
 from thanosql.v1.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
-from trainer_service.base_models import BaseModels
+from trainer_service.bases.base_models import BaseModels
+from trainer_service.bases.hub import Hub
 from trainer_service.config import TrainerConfig
-from trainer_service.hub import Hub
+from trainer_service.jobs.worker import Worker
 from trainer_service.servicer import TrainerServicer
-from trainer_service.worker import Worker
 
 
 def start(config: TrainerConfig) -> RunningServer:

@@ -30,7 +30,7 @@ from typing import Any, NoReturn
 from thanosql.errors import JobFailed, ThanoSQLError
 from thanosql.modelstore import require_writable
 from thanosql.types import JobKind, JobResult, Notice, Progress
-from trainer_service.jobs import Message, Product, Task, explain_disk, is_disk_full, write_line
+from trainer_service.jobs.jobs import Message, Product, Task, explain_disk, is_disk_full, write_line
 
 STOP_WITHIN = 0.5
 """Seconds from SIGTERM to the end of the process; the parent kills it soon after."""
@@ -139,10 +139,10 @@ def work(task: Task, say: Say, is_stopping: Callable[[], bool] = lambda: False) 
     import torch
     import transformers
 
-    from trainer_service.checkpoints import load_checkpoint
-    from trainer_service.distributed import join_ranks
-    from trainer_service.export import describe, new_description, write_version
-    from trainer_service.machine import available_cores, choose_device
+    from trainer_service.bases.checkpoints import load_checkpoint
+    from trainer_service.export.export import describe, new_description, write_version
+    from trainer_service.training.distributed import join_ranks
+    from trainer_service.training.machine import available_cores, choose_device
 
     device = choose_device(task.device)
     with ExitStack() as stack:
@@ -157,7 +157,7 @@ def work(task: Task, say: Say, is_stopping: Callable[[], bool] = lambda: False) 
         result = JobResult(spec.model, task.version)
         trained = None
         if spec.kind is not JobKind.EXPORT:
-            from trainer_service.training import train
+            from trainer_service.training.training import train
 
             state = Path(task.state or stack.enter_context(tempfile.TemporaryDirectory(prefix="training-")))
             trained = train(

@@ -15,13 +15,13 @@ from thanosql.convert import from_message, to_message
 from thanosql.errors import DataError
 from thanosql.types import BaseModel, JobProgress, JobResult, JobSpec, Notice, Progress, Rows
 from thanosql.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
-from trainer_service.base_models import BaseModels
+from trainer_service.bases.base_models import BaseModels
 from trainer_service.config import TrainerConfig
-from trainer_service.job_folder import JobFolder
-from trainer_service.jobs import check_spec
-from trainer_service.turns import announce_turn
-from trainer_service.watch import watch
-from trainer_service.worker import Worker
+from trainer_service.jobs.job_folder import JobFolder
+from trainer_service.jobs.jobs import check_spec
+from trainer_service.jobs.turns import announce_turn
+from trainer_service.jobs.watch import watch
+from trainer_service.jobs.worker import Worker
 
 _NAME = re.compile(r"[\w-]+")
 """A job's id, as the catalog takes it."""

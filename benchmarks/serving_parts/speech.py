@@ -94,8 +94,8 @@ def _make_model(state: Path, name: str) -> None:
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
-    from trainer_service.checkpoints import Checkpoint
-    from trainer_service.export import new_description, write_version
+    from trainer_service.bases.checkpoints import Checkpoint
+    from trainer_service.export.export import new_description, write_version
 
     bundled = CHECKOUT / "trainer_service" / "bundled" / "wav2vec2-tiny-en"
     torch.manual_seed(0)

@@ -29,8 +29,8 @@ def store(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
-    from trainer_service.checkpoints import Checkpoint
-    from trainer_service.export import new_description, write_version
+    from trainer_service.bases.checkpoints import Checkpoint
+    from trainer_service.export.export import new_description, write_version
 
     bundled = checkout / "trainer_service" / "bundled" / "wav2vec2-tiny-en"
     tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(bundled)

@@ -10,13 +10,13 @@ import torch
 from transformers import AutoModelForCTC, HubertConfig, HubertForCTC, Wav2Vec2FeatureExtractor
 
 from thanosql.errors import NotSupported
-from trainer_service.checkpoints import load_folder
-from trainer_service.dataset import Utterance
-from trainer_service.export import describe, new_description, write_version
-from trainer_service.features import FeatureStore
-from trainer_service.finetune import FineTuning
-from trainer_service.graph import SpeechGraph, Waveform
-from trainer_service.recipe import Recipe
+from trainer_service.bases.checkpoints import load_folder
+from trainer_service.data.dataset import Utterance
+from trainer_service.export.export import describe, new_description, write_version
+from trainer_service.export.graph import SpeechGraph, Waveform
+from trainer_service.training.features import FeatureStore
+from trainer_service.training.finetune import FineTuning
+from trainer_service.training.recipe import Recipe
 
 RELATIVES = ("hubert", "data2vec")
 

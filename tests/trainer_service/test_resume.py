@@ -45,8 +45,8 @@ from thanosql.types import (
     Severity,
 )
 from trainer_service.config import TrainerConfig
-from trainer_service.endings import Endings
-from trainer_service.job_folder import JobFolder
+from trainer_service.jobs.endings import Endings
+from trainer_service.jobs.job_folder import JobFolder
 
 SPEC = JobSpec(JobKind.BUILD, "m", "small", epochs=3, batch_size=4, eval_fraction=0.25, seed=5)
 ENDLESS = replace(SPEC, epochs=9_999)

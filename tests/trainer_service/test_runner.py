@@ -15,8 +15,8 @@ import pytest
 
 from thanosql.errors import DataError, JobFailed
 from thanosql.types import BaseModel, BaseModelSource, JobKind, JobSpec, Progress
-from trainer_service.child import Child
-from trainer_service.jobs import Message, Task
+from trainer_service.jobs.child import Child
+from trainer_service.jobs.jobs import Message, Task
 from trainer_service.runner import explain, thin_out
 
 
@@ -28,8 +28,8 @@ def make_task(tmp_path: Path, base: str) -> Task:
 
 def test_a_child_whose_parent_is_killed_ends_by_itself(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from trainer_service.child import Child; "
-        "from trainer_service.jobs import Task; "
+        "import sys, time; from pathlib import Path; from trainer_service.jobs.child import Child; "
+        "from trainer_service.jobs.jobs import Task; "
         "print(Child(Task.from_json(sys.argv[1]), Path(sys.argv[2])).pid, flush=True); time.sleep(60)"
     )
     arguments = [make_task(tmp_path, "nothing").to_json(), str(tmp_path / "log.txt")]

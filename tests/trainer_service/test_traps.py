@@ -14,10 +14,10 @@ from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor
 
 from thanosql.alphabet import Alphabet
 from thanosql.ctc import decode_text
-from trainer_service.checkpoints import load_folder
-from trainer_service.export import describe, new_description
-from trainer_service.graph import mask_of, normalise
-from trainer_service.head import alphabet_of
+from trainer_service.bases.checkpoints import load_folder
+from trainer_service.bases.head import alphabet_of
+from trainer_service.export.export import describe, new_description
+from trainer_service.export.graph import mask_of, normalise
 
 
 def test_a_clip_is_normalised_over_its_own_samples_and_not_over_padding(bundled: Path) -> None:

@@ -21,7 +21,7 @@ from thanosql.open_inference import OpenInferenceClient
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.server import RunningServer
 from thanosql.types import TranscribeClip, TranscribeStart, Transcript
-from trainer_service.kneser_ney import estimate
+from trainer_service.language.kneser_ney import estimate
 
 Start = Callable[..., tuple[RunningServer, InferenceClient]]
 

@@ -1,0 +1,1 @@
+"""From a trained network to a version in the model store: the graph, its export, and the gate before it."""

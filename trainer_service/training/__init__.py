@@ -1,0 +1,1 @@
+"""The training: its numbers, its steps, its loop, and the report on it."""
