@@ -125,7 +125,8 @@ def test_resume_job_follows_it_from_where_it_was_and_gives_its_row(services, job
     events = services.run(f"RESUME JOB {id}")
     assert services.trainer.resumed == [id]
     assert services.trainer.watched_from == [3]
-    assert [event.done for event in events if isinstance(event, Progress)] == [3, 4]
+    # A reader that is slow is spared what a later progress replaces.
+    assert [event.done for event in events if isinstance(event, Progress)] in ([3, 4], [4])
     assert events[-1].rows == 1
 
 
