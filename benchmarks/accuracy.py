@@ -127,7 +127,7 @@ def run(table: Table, name: str, seed: int, epochs: int, batch_size: int) -> dic
     checkpoint = load_folder(BUNDLED)
     model = describe(checkpoint, new_description("m", 1, class_name="", base="", report={}))
     spec = JobSpec(JobKind.BUILD, "m", "base", epochs=epochs, batch_size=batch_size, seed=seed)
-    recipe = replace(choose_recipe(spec, table.hours), **RECIPES[name])
+    recipe = replace(choose_recipe(spec, table.hours, len(table.train)), **RECIPES[name])
     speakers = [each.speaker for each in table.train]
     places, how = hold_out([str(each.file) for each in table.train], speakers, None, seed)
     graph = checkpoint.graph()

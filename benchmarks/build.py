@@ -32,7 +32,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -123,7 +123,12 @@ def prepare_recipe(task: Task, kind: str = "") -> Callable[[], tuple[float, floa
                 graph,
                 utterances,
                 (),
-                choose_recipe(spec, sum(each.samples for each in utterances) / model.sample_rate / 3600),
+                replace(
+                    choose_recipe(
+                        spec, sum(each.samples for each in utterances) / model.sample_rate / 3600, len(utterances)
+                    ),
+                    step_rows=task.batch_size,  # as many as the Trainer
+                ),
                 description=model,
                 features=FeatureStore(
                     graph, recordings, sample_rate=model.sample_rate, precision=precision, device=cpu

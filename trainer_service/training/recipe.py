@@ -20,9 +20,14 @@ EVALUATED_FRACTION = 0.1
 STEP_SECONDS = 240.0
 """Most seconds of audio in a step: about what wav2vec 2.0 was fine-tuned with on each GPU."""
 
+FEW_ROWS = 100
+ROWS_OF_FEW = 4
+"""Under so many rows, a step has no more than so many of them: else an epoch is five or six steps, too few to learn
+from (measured, `benchmarks/accuracy.py`)."""
+
 RATES = ((1.0, 1e-4), (10.0, 5e-5), (300.0, 3e-5), (math.inf, 1e-4))
 """Learning rate up to so many hours of audio: fairseq's, and twice that for the few steps that there are in less than
-an hour (measured, `benchmarks/accuracy.py`)."""
+an hour (measured, likewise)."""
 
 AUGMENTED_HOURS = 1.0
 """From so many hours of audio on, clips are masked and their speed is perturbed without being asked for. In the few
@@ -95,19 +100,20 @@ class ModelSize:
         return 50 * self.layers * (8 * self.hidden + 3 * self.intermediate) * 4 * 2.5
 
 
-def choose_recipe(spec: JobSpec, hours: float, *, new_head: bool = False) -> Recipe:
+def choose_recipe(spec: JobSpec, hours: float, rows: int, *, new_head: bool = False) -> Recipe:
     """The recipe for a job; what the user gave stands.
 
     Args:
         spec: What the user asked for.
         hours: Of audio.
+        rows: That can be learned from.
         new_head: Whether the head was made for this alphabet, and knows nothing yet.
     """
     rate = next(rate for most, rate in RATES if hours <= most) * (LORA_RATE if spec.lora else 1.0)
     is_augmented = hours >= AUGMENTED_HOURS if spec.augmentation is None else spec.augmentation
     return Recipe(
         epochs=spec.epochs,
-        step_rows=spec.batch_size,
+        step_rows=min(spec.batch_size, ROWS_OF_FEW) if rows < FEW_ROWS else spec.batch_size,
         learning_rate=spec.learning_rate or rate,
         seed=spec.seed,
         early_stopping=spec.early_stopping,

@@ -115,7 +115,7 @@ def train(
     places, how = hold_out([str(each.file) for each in utterances], speakers, spec.eval_fraction, spec.seed)
     held_out = [utterances[place] for place in places]
     learned = [each for place, each in enumerate(utterances) if place not in set(places)]
-    recipe = choose_recipe(spec, data.audio_seconds / 3600, new_head=head.is_new)
+    recipe = choose_recipe(spec, data.audio_seconds / 3600, data.kept, new_head=head.is_new)
     built: BuiltLanguageModel | LanguageModelReport | None = None
     if ranks.is_first:
         # It takes a moment; what is wrong with a file that was named is told now, and not after the training.

@@ -27,19 +27,25 @@ RECIPE = Recipe(epochs=2, step_rows=4, learning_rate=1e-4, seed=0)
 
 
 def test_the_learning_rate_falls_from_few_hours_to_many_and_rises_for_very_many() -> None:
-    rates = [choose_recipe(SPEC, hours).learning_rate for hours in (0.1, 9, 100, 960)]
+    rates = [choose_recipe(SPEC, hours, 1000).learning_rate for hours in (0.1, 9, 100, 960)]
     assert rates == [1e-4, 5e-5, 3e-5, 1e-4]
 
 
 def test_what_the_user_gave_stands() -> None:
-    recipe = choose_recipe(replace(SPEC, epochs=7, batch_size=3, learning_rate=1e-3, seed=9), 1.0)
+    recipe = choose_recipe(replace(SPEC, epochs=7, batch_size=3, learning_rate=1e-3, seed=9), 1.0, 1000)
     assert (recipe.epochs, recipe.step_rows, recipe.learning_rate, recipe.seed) == (7, 3, 1e-3, 9)
 
 
+def test_few_rows_are_learned_from_in_small_steps() -> None:
+    assert choose_recipe(SPEC, 0.1, 99).step_rows == 4
+    assert choose_recipe(SPEC, 0.1, 100).step_rows == SPEC.batch_size == 16
+    assert choose_recipe(replace(SPEC, batch_size=2), 0.1, 50).step_rows == 2
+
+
 def test_adapters_are_trained_faster() -> None:
-    recipe = choose_recipe(replace(SPEC, lora=True), 1.0)
+    recipe = choose_recipe(replace(SPEC, lora=True), 1.0, 1000)
     assert recipe.lora_rank > 0
-    assert recipe.learning_rate > choose_recipe(SPEC, 1.0).learning_rate
+    assert recipe.learning_rate > choose_recipe(SPEC, 1.0, 1000).learning_rate
 
 
 @pytest.mark.parametrize(
@@ -49,7 +55,7 @@ def test_adapters_are_trained_faster() -> None:
 def test_from_an_hour_on_clips_are_augmented_and_the_user_has_the_last_word(
     hours: float, wanted: bool | None, is_augmented: bool
 ) -> None:
-    recipe = choose_recipe(replace(SPEC, augmentation=wanted), hours)
+    recipe = choose_recipe(replace(SPEC, augmentation=wanted), hours, 1000)
     assert recipe.speeds == (SPEEDS if is_augmented else (1.0,))
     assert (recipe.time_mask > 0) == is_augmented
     assert recipe.channel_mask == 0.0
@@ -64,8 +70,8 @@ def test_speeds_are_drawn_evenly_and_again_the_same() -> None:
 
 
 def test_a_new_head_is_trained_alone_for_a_tenth_of_the_steps_and_no_more_than_ten_thousand() -> None:
-    assert choose_recipe(SPEC, 1.0).frozen == 0.0
-    recipe = choose_recipe(SPEC, 1.0, new_head=True)
+    assert choose_recipe(SPEC, 1.0, 1000).frozen == 0.0
+    recipe = choose_recipe(SPEC, 1.0, 1000, new_head=True)
     assert frozen_steps(recipe, 200) == 20
     assert frozen_steps(recipe, 1_000_000) == 10_000
 
