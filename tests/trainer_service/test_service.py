@@ -189,12 +189,12 @@ def test_a_build_tells_its_phases_in_order_without_gaps(built: tuple[Job, list[J
     assert phases == [
         "load the base model",
         "check data",
+        "build the language model",
         "encode",
         "evaluate the base model",
         "train",
         "evaluate after epoch 1",
         "evaluate epoch 1",
-        "build the language model",
         "export",
         "check the export",
         "quantise",
