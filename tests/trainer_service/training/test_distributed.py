@@ -86,6 +86,7 @@ def test_two_processes_have_the_losses_of_one_and_make_the_same_model(task: Task
     assert read_description(version_folder(Path(together.models), "m", 1)).report["devices"] == 2
 
 
+@pytest.mark.slow
 def test_more_processes_than_rows_of_a_step_are_no_trouble(task: Task) -> None:
     run(replace(task, spec=replace(SPEC, devices=2, batch_size=1, epochs=1)))
     assert len(losses(task)) == 12
