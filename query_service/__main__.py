@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from query_service.config import QueryConfig
-from query_service.execute import run_script
-from query_service.queries import QueryRegistry
+from query_service.running.execute import run_script
+from query_service.running.queries import QueryRegistry
 from query_service.servicer import QueryServicer
 from thanosql.rpc.server import RunningServer, run_service, start_server
 from thanosql.v1.query_pb2_grpc import add_QueryServiceServicer_to_server

@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 
-from query_service.event_log import Reader
-from query_service.queries import QueryRegistry
+from query_service.running.event_log import Reader
+from query_service.running.queries import QueryRegistry
 from thanosql.clients import QUERY_EVENTS
 from thanosql.convert import to_message
 from thanosql.errors import Overloaded

@@ -18,8 +18,8 @@ from catalog_service.config import CatalogConfig
 from inference_service.__main__ import start as start_inference
 from inference_service.config import InferenceConfig
 from query_service.__main__ import start as start_query
-from query_service.arrow import read_rows
 from query_service.config import QueryConfig
+from query_service.running.arrow import read_rows
 from thanosql import Session, errors
 from thanosql.audio import read_audio
 from thanosql.clients import CatalogClient, QueryClient

@@ -6,7 +6,7 @@ is a generator: closing it cancels the call on the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import grpc
@@ -36,8 +36,10 @@ from thanosql.types import (
     ModelStatistics,
     Notice,
     Progress,
+    RelationRows,
     Rows,
     Snapshot,
+    SqlStart,
     StatementDone,
     StatementStarted,
     TranscribeClip,
@@ -87,7 +89,7 @@ class _Client:
     def _make_stub(self, channel: grpc.Channel) -> Any:
         raise NotImplementedError
 
-    def _unary(self, method: Callable[..., M], request: Any, timeout: float = UNARY_SECONDS) -> M:
+    def _unary(self, method: Callable[..., M], request: Any, timeout: float | None = UNARY_SECONDS) -> M:
         try:
             return method(request, timeout=timeout)
         except grpc.RpcError as failure:
@@ -112,6 +114,14 @@ class _Client:
         return value
 
 
+def _sql_requests(start: SqlStart, relations: Iterable[Iterable[Rows]]) -> Iterator[catalog_pb2.SqlRequest]:
+    yield catalog_pb2.SqlRequest(start=to_message(start, catalog_pb2.SqlStart))
+    for place, relation in enumerate(relations):
+        for rows in relation:
+            message = to_message(RelationRows(place, rows), catalog_pb2.RelationRows)
+            yield catalog_pb2.SqlRequest(rows=message)
+
+
 class CatalogClient(_Client):
     """Tables, models, jobs and transcripts."""
 
@@ -129,6 +139,62 @@ class CatalogClient(_Client):
         """Runs one read-only query in the SQL of `Snapshot.sql_dialect`; at least one `Rows`, maybe empty, comes."""
         request = catalog_pb2.QueryRequest(sql=sql)
         return self._stream(self._stub.Query, request, lambda message: from_message(message, Rows))
+
+    def query_relations(self, sql: str, relations: Mapping[str, Iterable[Rows]]) -> Iterator[Rows]:
+        """Runs one read-only query over the tables, and over `relations`, which only it sees.
+
+        Args:
+            sql: In the SQL of `Snapshot.sql_dialect`.
+            relations: The rows of each name in it that is no table: at least one `Rows`, maybe empty.
+        """
+        requests = _sql_requests(SqlStart(sql, tuple(relations)), relations.values())
+        return self._stream(self._stub.QueryRelations, requests, lambda message: from_message(message, Rows))
+
+    def write_table(
+        self,
+        table: str,
+        sql: str,
+        relations: Mapping[str, Iterable[Rows]],
+        if_exists: IfExists,
+        columns: Sequence[str] = (),
+    ) -> int:
+        """Writes the rows of a query into a table, all or nothing; how many there were.
+
+        Args:
+            table: Made where there is none, unless `if_exists` is APPEND.
+            sql: In the SQL of `Snapshot.sql_dialect`.
+            relations: See `query_relations`.
+            if_exists: APPEND: INSERT, the table must be there.
+            columns: Those of the table that the query's stand for, for an INSERT; empty: all, in their order.
+
+        Raises:
+            NameTaken, UnknownTable, UnknownColumn: as `if_exists` and `columns` say.
+            DataError: the rows do not fit the table.
+        """
+        start = SqlStart(sql, tuple(relations), table, if_exists, tuple(columns))
+        return self._unary(self._stub.WriteTable, _sql_requests(start, relations.values()), timeout=None).rows
+
+    def change_table(self, sql: str, relations: Mapping[str, Iterable[Rows]]) -> int:
+        """Runs one UPDATE or DELETE; how many rows it changed. See `query_relations`."""
+        start = SqlStart(sql, tuple(relations))
+        return self._unary(self._stub.ChangeTable, _sql_requests(start, relations.values()), timeout=None).rows
+
+    def rename_table(self, name: str, new_name: str) -> None:
+        """Gives a table another name.
+
+        Raises:
+            UnknownTable, NameTaken: there is none; another table has the name.
+        """
+        self._unary(self._stub.RenameTable, catalog_pb2.RenameTableRequest(name=name, new_name=new_name))
+
+    def rename_column(self, table: str, name: str, new_name: str) -> None:
+        """Gives a column of a table another name.
+
+        Raises:
+            UnknownTable, UnknownColumn, NameTaken: there is none; another column has the name.
+        """
+        request = catalog_pb2.RenameColumnRequest(table=table, name=name, new_name=new_name)
+        self._unary(self._stub.RenameColumn, request)
 
     def copy_table(self, table: str, path: str, if_exists: IfExists) -> Iterator[Progress | CopyTableResult]:
         """Reads the file `path` under the workspace root into a table; ends with its result."""

@@ -146,6 +146,31 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class SqlStart:
+    """The first message of a statement that rows may come with."""
+
+    sql: str
+    """In the SQL of `Snapshot.sql_dialect`."""
+    relations: tuple[str, ...] = ()
+    """Names in `sql` that are no tables: their rows follow."""
+    table: str = ""
+    """The table that is written."""
+    if_exists: IfExists = IfExists.FAIL
+    """APPEND: INSERT, the table must be there."""
+    columns: tuple[str, ...] = ()
+    """Of an INSERT: the columns that the query's stand for; empty: the table's, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelationRows:
+    """Some rows of a relation."""
+
+    relation: int
+    """Place in `SqlStart.relations`."""
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
 class CopyTableResult:
     """The end of a COPY."""
 
@@ -253,6 +278,8 @@ class AudioKey:
     """Relative to the workspace root."""
     size: int
     modified_ns: int
+    content: str = field(default="", compare=False)
+    """Hash of the bytes (BLAKE2b of 16 bytes, in hexadecimal); empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

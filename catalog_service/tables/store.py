@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -14,6 +14,11 @@ from thanosql.types import Table
 
 Insert = Callable[[pa.RecordBatch], None]
 """Adds rows to the table that is being written."""
+
+
+Relations = Sequence[tuple[str, Iterator[pa.RecordBatch]]]
+"""Rows that only one statement sees, under the names that its SQL has for them. Each has at least one batch, maybe an
+empty one; they are read once, one after the other, in this order."""
 
 
 class Query(Protocol):
@@ -41,8 +46,11 @@ class TableStore(Protocol):
     def tables(self) -> tuple[Table, ...]:
         """Every table, as of one moment, by name."""
 
-    def query(self, sql: str) -> Query:
-        """A query over the tables, and over nothing else: not the metadata, the disk or the network."""
+    def query(self, sql: str, relations: Relations = ()) -> Query:
+        """A query over the tables and `relations`, and over nothing else: not the metadata, the disk or the network.
+
+        `wer(reference, hypothesis)` and `cer(…)` reach it as calls of the functions in `thanosql.scoring_sql`.
+        """
 
     def writing(self, name: str, schema: pa.Schema, mode: WriteMode, now: datetime) -> AbstractContextManager[Insert]:
         """Writes a table: what is inserted in the block is there, all of it, when the block ends well.
@@ -52,6 +60,54 @@ class TableStore(Protocol):
         Raises:
             Overloaded: another statement is writing the same table.
             DataError: the rows do not fit the table that they are appended to.
+        """
+
+    def write_query(
+        self,
+        name: str,
+        sql: str,
+        mode: WriteMode,
+        now: datetime,
+        *,
+        relations: Relations = (),
+        columns: Sequence[str] = (),
+    ) -> int:
+        """Writes the rows of a query into a table, all or nothing; how many there were.
+
+        Args:
+            name: The table.
+            sql: As `query` takes it.
+            mode: APPEND adds to the table's columns, cast to their types.
+            now: When.
+            relations: See `query`.
+            columns: Those that the query's stand for, where it appends; empty: the table's, in their order.
+
+        Raises:
+            StatementError, UnknownColumn: the query is none, or `columns` are not the table's, or too many or too few.
+            DataError: the rows do not fit.
+            Overloaded: another statement is writing the same table.
+        """
+
+    def change(self, sql: str, now: datetime, relations: Relations = ()) -> int:
+        """Runs one UPDATE or DELETE of a user's table, all or nothing; how many rows it changed.
+
+        Raises:
+            StatementError: the text is something else.
+            DataError, Overloaded: see `write_query`.
+        """
+
+    def rename(self, name: str, new_name: str, now: datetime) -> None:
+        """Gives a table another name.
+
+        Raises:
+            UnknownTable, NameTaken: there is none; another table has the name.
+        """
+
+    def rename_column(self, table: str, name: str, new_name: str, now: datetime) -> None:
+        """Gives a column another name.
+
+        Raises:
+            UnknownTable, UnknownColumn, NameTaken: there is none; another column has the name.
         """
 
     def drop(self, name: str) -> None:

@@ -23,8 +23,8 @@ import pytest
 from catalog_service.__main__ import start as start_catalog
 from catalog_service.config import CatalogConfig
 from query_service.__main__ import start as start_query
-from query_service.arrow import read_rows
 from query_service.config import QueryConfig
+from query_service.running.arrow import read_rows
 from thanosql.clients import CatalogClient, QueryClient
 from thanosql.convert import from_message, to_message
 from thanosql.errors import Cancelled, DataError, JobFailed, NameTaken, ThanoSQLError, UnknownBaseModel
@@ -89,9 +89,9 @@ def texts() -> list[str]:
 @pytest.fixture
 def message_of() -> Callable[[str], str]:
     """Kind and message of the error that a text ends with before anything runs, as its user reads it."""
-    from query_service.analyze import analyze
-    from query_service.dialect import parse
-    from query_service.source import Source
+    from query_service.language.dialect import parse
+    from query_service.language.source import Source
+    from query_service.planning.analyze import analyze
     from thanosql.errors import ThanoSQLError
 
     def message_of(text: str) -> str:

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from query_service import jobs
+from query_service.jobs import follow
 from thanosql.errors import Cancelled, DataError, JobFailed, NotFound, Unavailable, UnknownBaseModel
 from thanosql.types import Notice, Progress, Severity
 
@@ -133,7 +133,7 @@ def test_a_failed_job_says_why(services, spoken):
 
 
 def test_a_trainer_that_goes_away_is_waited_for_and_no_event_is_lost(services, spoken, monkeypatch):
-    monkeypatch.setattr(jobs, "_PAUSE", 0.05)
+    monkeypatch.setattr(follow, "_PAUSE", 0.05)
     services.trainer.dies_before = {1, 3}
     events = services.run(f"BUILD MODEL patient USING Wav2Vec2En {spoken}")
     texts = [event.text for event in events if isinstance(event, Notice)]
@@ -143,7 +143,7 @@ def test_a_trainer_that_goes_away_is_waited_for_and_no_event_is_lost(services, s
 
 
 def test_a_trainer_that_stays_away_is_given_up(services, spoken, monkeypatch):
-    monkeypatch.setattr(jobs, "_PAUSE", 0.05)
+    monkeypatch.setattr(follow, "_PAUSE", 0.05)
     client = services.another(trainer_patience=0.2)
     services.trainer.never_ends = True
     threading.Timer(0.5, services.stop_trainer).start()

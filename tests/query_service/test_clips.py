@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from query_service.clips import LARGEST_AS_IS, MOST_CLIPS, make_clip
+from query_service.showing.clips import LARGEST_AS_IS, MOST_CLIPS, make_clip
 from thanosql.types import Clip, ClipCaption, Notice
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from query_service.event_log import EventLog
+from query_service.running.event_log import EventLog
 from thanosql.errors import Cancelled, DataError, NotFound
 from thanosql.types import Notice, Progress, Rows
 

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from query_service.job_listings import describe_progress
+from query_service.jobs.listings import describe_progress
 from thanosql.errors import Cancelled, DataError, JobFailed, NotFound, StatementError
 from thanosql.types import JobKind, JobProgress, JobSpec, JobState, Model, ModelState, Notice, Progress, Severity
 

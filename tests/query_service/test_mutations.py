@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from query_service.analyze import analyze
-from query_service.dialect import parse
-from query_service.source import Source
+from query_service.language.dialect import parse
+from query_service.language.source import Source
+from query_service.planning.analyze import analyze
 from thanosql.errors import ThanoSQLError
 from thanosql.types import Snapshot
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query_service import statements as s
-from query_service.analyze import HOTWORD_WEIGHT
-from query_service.dialect import parse
-from query_service.options import HOTWORD_WEIGHT as HOTWORD_WEIGHT_OPTION
-from query_service.options import Effect, Kind, Name, Option
+from query_service.language import statements as s
+from query_service.language.dialect import parse
+from query_service.language.options import HOTWORD_WEIGHT as HOTWORD_WEIGHT_OPTION
+from query_service.language.options import Effect, Kind, Name, Option
+from query_service.planning.analyses.speech import HOTWORD_WEIGHT
 from thanosql.errors import InvalidOption, StatementError
 from thanosql.hotwords import MOST_WEIGHT, WEIGHT
 from thanosql.types import IfExists

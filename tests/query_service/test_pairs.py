@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from query_service.analyze import analyze
-from query_service.dialect import parse
-from query_service.explain import explain
-from query_service.source import Source
+from query_service.language.dialect import parse
+from query_service.language.source import Source
+from query_service.planning.analyze import analyze
+from query_service.planning.explain import explain
 
 
 @pytest.mark.pairs("plans.txt")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query_service.progress import Pacer, RateEstimator
+from query_service.running.progress import Pacer, RateEstimator
 from thanosql.types import Progress
 
 

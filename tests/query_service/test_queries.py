@@ -9,7 +9,7 @@ import time
 import pytest
 
 from query_service.config import QueryConfig
-from query_service.queries import QueryRegistry
+from query_service.running.queries import QueryRegistry
 from thanosql.errors import Cancelled, InternalError, NameTaken, NotFound, Overloaded, Unavailable
 from thanosql.types import Notice, Rows
 

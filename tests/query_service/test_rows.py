@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-import query_service.explain
-import query_service.source
-from query_service.arrow import read_rows
-from query_service.listings import model_rows, property_rows, table_rows
-from query_service.spool import IN_MEMORY, RowSpool
+import query_service.language.source
+import query_service.planning.explain
+from query_service.running.arrow import read_rows
+from query_service.running.spool import IN_MEMORY, RowSpool
+from query_service.showing.listings import model_rows, property_rows, table_rows
 from thanosql.histogram import make_histogram
 from thanosql.types import Model, ModelStatistics, ServingPlan, ServingState, Table
 
@@ -95,6 +95,6 @@ def test_rows_come_back_from_the_spool_as_they_were_as_often_as_one_likes(size):
             assert [each.equals(batch) for each in spool.batches()] == [True, True, True]
 
 
-@pytest.mark.parametrize("module", [query_service.source, query_service.explain])
+@pytest.mark.parametrize("module", [query_service.language.source, query_service.planning.explain])
 def test_the_examples_in_docstrings_run(module):
     assert doctest.testmod(module).failed == 0

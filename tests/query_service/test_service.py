@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from query_service.arrow import read_rows
+from query_service.running.arrow import read_rows
 from thanosql.clients import QueryClient
 from thanosql.errors import (
     Cancelled,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from query_service.dialect import parse
-from query_service.source import Source
-from query_service.tokens import read_tokens, split
+from query_service.language.dialect import parse
+from query_service.language.source import Source
+from query_service.language.tokens import read_tokens, split
 from thanosql.errors import StatementSyntaxError, ThanoSQLError
 
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"))

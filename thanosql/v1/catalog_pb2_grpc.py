@@ -55,6 +55,31 @@ class CatalogServiceStub:
                 request_serializer=thanosql_dot_v1_dot_catalog__pb2.DropTableRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_catalog__pb2.DropTableResponse.FromString,
                 _registered_method=True)
+        self.QueryRelations = channel.stream_stream(
+                '/thanosql.v1.CatalogService/QueryRelations',
+                request_serializer=thanosql_dot_v1_dot_catalog__pb2.SqlRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.Rows.FromString,
+                _registered_method=True)
+        self.WriteTable = channel.stream_unary(
+                '/thanosql.v1.CatalogService/WriteTable',
+                request_serializer=thanosql_dot_v1_dot_catalog__pb2.SqlRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_catalog__pb2.WriteTableResponse.FromString,
+                _registered_method=True)
+        self.ChangeTable = channel.stream_unary(
+                '/thanosql.v1.CatalogService/ChangeTable',
+                request_serializer=thanosql_dot_v1_dot_catalog__pb2.SqlRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_catalog__pb2.ChangeTableResponse.FromString,
+                _registered_method=True)
+        self.RenameTable = channel.unary_unary(
+                '/thanosql.v1.CatalogService/RenameTable',
+                request_serializer=thanosql_dot_v1_dot_catalog__pb2.RenameTableRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_catalog__pb2.RenameTableResponse.FromString,
+                _registered_method=True)
+        self.RenameColumn = channel.unary_unary(
+                '/thanosql.v1.CatalogService/RenameColumn',
+                request_serializer=thanosql_dot_v1_dot_catalog__pb2.RenameColumnRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_catalog__pb2.RenameColumnResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/thanosql.v1.CatalogService/GetModel',
                 request_serializer=thanosql_dot_v1_dot_catalog__pb2.GetModelRequest.SerializeToString,
@@ -148,6 +173,41 @@ class CatalogServiceServicer:
 
     def DropTable(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryRelations(self, request_iterator, context):
+        """Runs one read-only query over the user's tables and over rows that come with it, which only it sees.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteTable(self, request_iterator, context):
+        """Writes the rows of a query, which may read rows that come with it, into a table; all or nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeTable(self, request_iterator, context):
+        """Runs one UPDATE or DELETE, which may read rows that come with it; all or nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameTable(self, request, context):
+        """Gives a table another name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameColumn(self, request, context):
+        """Gives a column of a table another name.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -260,6 +320,31 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.DropTable,
                     request_deserializer=thanosql_dot_v1_dot_catalog__pb2.DropTableRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_catalog__pb2.DropTableResponse.SerializeToString,
+            ),
+            'QueryRelations': grpc.stream_stream_rpc_method_handler(
+                    servicer.QueryRelations,
+                    request_deserializer=thanosql_dot_v1_dot_catalog__pb2.SqlRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.Rows.SerializeToString,
+            ),
+            'WriteTable': grpc.stream_unary_rpc_method_handler(
+                    servicer.WriteTable,
+                    request_deserializer=thanosql_dot_v1_dot_catalog__pb2.SqlRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_catalog__pb2.WriteTableResponse.SerializeToString,
+            ),
+            'ChangeTable': grpc.stream_unary_rpc_method_handler(
+                    servicer.ChangeTable,
+                    request_deserializer=thanosql_dot_v1_dot_catalog__pb2.SqlRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_catalog__pb2.ChangeTableResponse.SerializeToString,
+            ),
+            'RenameTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameTable,
+                    request_deserializer=thanosql_dot_v1_dot_catalog__pb2.RenameTableRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_catalog__pb2.RenameTableResponse.SerializeToString,
+            ),
+            'RenameColumn': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameColumn,
+                    request_deserializer=thanosql_dot_v1_dot_catalog__pb2.RenameColumnRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_catalog__pb2.RenameColumnResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -435,6 +520,141 @@ class CatalogService:
             '/thanosql.v1.CatalogService/DropTable',
             thanosql_dot_v1_dot_catalog__pb2.DropTableRequest.SerializeToString,
             thanosql_dot_v1_dot_catalog__pb2.DropTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryRelations(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/thanosql.v1.CatalogService/QueryRelations',
+            thanosql_dot_v1_dot_catalog__pb2.SqlRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.Rows.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteTable(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/thanosql.v1.CatalogService/WriteTable',
+            thanosql_dot_v1_dot_catalog__pb2.SqlRequest.SerializeToString,
+            thanosql_dot_v1_dot_catalog__pb2.WriteTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeTable(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/thanosql.v1.CatalogService/ChangeTable',
+            thanosql_dot_v1_dot_catalog__pb2.SqlRequest.SerializeToString,
+            thanosql_dot_v1_dot_catalog__pb2.ChangeTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.CatalogService/RenameTable',
+            thanosql_dot_v1_dot_catalog__pb2.RenameTableRequest.SerializeToString,
+            thanosql_dot_v1_dot_catalog__pb2.RenameTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameColumn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.CatalogService/RenameColumn',
+            thanosql_dot_v1_dot_catalog__pb2.RenameColumnRequest.SerializeToString,
+            thanosql_dot_v1_dot_catalog__pb2.RenameColumnResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,16 @@ class CatalogServiceStub:
     CopyTable: _grpc.UnaryStreamMultiCallable[_catalog_pb2.CopyTableRequest, _catalog_pb2.CopyTableEvent]
     """Reads a file under the workspace root into a table; all or nothing."""
     DropTable: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.DropTableRequest, _catalog_pb2.DropTableResponse]
+    QueryRelations: _grpc.StreamStreamMultiCallable[_catalog_pb2.SqlRequest, _types_pb2.Rows]
+    """Runs one read-only query over the user's tables and over rows that come with it, which only it sees."""
+    WriteTable: _grpc.StreamUnaryMultiCallable[_catalog_pb2.SqlRequest, _catalog_pb2.WriteTableResponse]
+    """Writes the rows of a query, which may read rows that come with it, into a table; all or nothing."""
+    ChangeTable: _grpc.StreamUnaryMultiCallable[_catalog_pb2.SqlRequest, _catalog_pb2.ChangeTableResponse]
+    """Runs one UPDATE or DELETE, which may read rows that come with it; all or nothing."""
+    RenameTable: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.RenameTableRequest, _catalog_pb2.RenameTableResponse]
+    """Gives a table another name."""
+    RenameColumn: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.RenameColumnRequest, _catalog_pb2.RenameColumnResponse]
+    """Gives a column of a table another name."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetModelRequest, _types_pb2.Model]
     ReserveModelVersion: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ReserveModelVersionRequest, _catalog_pb2.ReserveModelVersionResponse]
     """The next version number of a name. Never given twice, not even after the model was deleted."""
@@ -71,6 +81,16 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     CopyTable: _aio.UnaryStreamMultiCallable[_catalog_pb2.CopyTableRequest, _catalog_pb2.CopyTableEvent]  # type: ignore[assignment]
     """Reads a file under the workspace root into a table; all or nothing."""
     DropTable: _aio.UnaryUnaryMultiCallable[_catalog_pb2.DropTableRequest, _catalog_pb2.DropTableResponse]  # type: ignore[assignment]
+    QueryRelations: _aio.StreamStreamMultiCallable[_catalog_pb2.SqlRequest, _types_pb2.Rows]  # type: ignore[assignment]
+    """Runs one read-only query over the user's tables and over rows that come with it, which only it sees."""
+    WriteTable: _aio.StreamUnaryMultiCallable[_catalog_pb2.SqlRequest, _catalog_pb2.WriteTableResponse]  # type: ignore[assignment]
+    """Writes the rows of a query, which may read rows that come with it, into a table; all or nothing."""
+    ChangeTable: _aio.StreamUnaryMultiCallable[_catalog_pb2.SqlRequest, _catalog_pb2.ChangeTableResponse]  # type: ignore[assignment]
+    """Runs one UPDATE or DELETE, which may read rows that come with it; all or nothing."""
+    RenameTable: _aio.UnaryUnaryMultiCallable[_catalog_pb2.RenameTableRequest, _catalog_pb2.RenameTableResponse]  # type: ignore[assignment]
+    """Gives a table another name."""
+    RenameColumn: _aio.UnaryUnaryMultiCallable[_catalog_pb2.RenameColumnRequest, _catalog_pb2.RenameColumnResponse]  # type: ignore[assignment]
+    """Gives a column of a table another name."""
     GetModel: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetModelRequest, _types_pb2.Model]  # type: ignore[assignment]
     ReserveModelVersion: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ReserveModelVersionRequest, _catalog_pb2.ReserveModelVersionResponse]  # type: ignore[assignment]
     """The next version number of a name. Never given twice, not even after the model was deleted."""
@@ -124,6 +144,46 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.DropTableRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.DropTableResponse, _abc.Awaitable[_catalog_pb2.DropTableResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def QueryRelations(
+        self,
+        request_iterator: _MaybeAsyncIterator[_catalog_pb2.SqlRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_types_pb2.Rows], _abc.AsyncIterator[_types_pb2.Rows]]:
+        """Runs one read-only query over the user's tables and over rows that come with it, which only it sees."""
+
+    @_abc_1.abstractmethod
+    def WriteTable(
+        self,
+        request_iterator: _MaybeAsyncIterator[_catalog_pb2.SqlRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.WriteTableResponse, _abc.Awaitable[_catalog_pb2.WriteTableResponse]]:
+        """Writes the rows of a query, which may read rows that come with it, into a table; all or nothing."""
+
+    @_abc_1.abstractmethod
+    def ChangeTable(
+        self,
+        request_iterator: _MaybeAsyncIterator[_catalog_pb2.SqlRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.ChangeTableResponse, _abc.Awaitable[_catalog_pb2.ChangeTableResponse]]:
+        """Runs one UPDATE or DELETE, which may read rows that come with it; all or nothing."""
+
+    @_abc_1.abstractmethod
+    def RenameTable(
+        self,
+        request: _catalog_pb2.RenameTableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.RenameTableResponse, _abc.Awaitable[_catalog_pb2.RenameTableResponse]]:
+        """Gives a table another name."""
+
+    @_abc_1.abstractmethod
+    def RenameColumn(
+        self,
+        request: _catalog_pb2.RenameColumnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.RenameColumnResponse, _abc.Awaitable[_catalog_pb2.RenameColumnResponse]]:
+        """Gives a column of a table another name."""
 
     @_abc_1.abstractmethod
     def GetModel(

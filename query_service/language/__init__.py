@@ -1,0 +1,1 @@
+"""The language of statements: from the user's text to statements that know their place in it."""

@@ -1,0 +1,46 @@
+"""Reads a script: keyword-led statements by their own rules, and the queries inside them by sqlglot."""
+
+from __future__ import annotations
+
+from query_service.language.inner_query import word_of
+from query_service.language.reader import Reader
+from query_service.language.readers import READERS
+from query_service.language.source import Source, nearest
+from query_service.language.statements import Statement
+from query_service.language.tokens import read_tokens, split
+from query_service.language.unsupported import UNSUPPORTED
+from thanosql.errors import NotSupported, StatementSyntaxError
+
+LONGEST_TEXT = 100_000
+"""Characters of a script, unless the server says otherwise."""
+
+
+def parse(text: str, *, longest: int = LONGEST_TEXT) -> list[Statement]:
+    """The statements of a script, in order.
+
+    Raises:
+        StatementSyntaxError, InvalidOption, NotSupported: with the place in `text`.
+    """
+    source = Source(text)
+    scripts = split(read_tokens(source, longest=longest))
+    if not scripts:
+        hint = "Try LIST TABLES, or COPY table FROM 'file.csv'."
+        raise StatementSyntaxError("there is no statement in this text", hint=hint)
+    return [_read_statement(Reader(source, tokens)) for tokens in scripts]
+
+
+def _read_statement(r: Reader) -> Statement:
+    words = tuple(word_of(token) for token in r.tokens[:3])
+    at = r.at()
+    for entry in UNSUPPORTED:
+        if words[: len(entry.words)] == entry.words:
+            raise r.source.error(NotSupported, entry.message, at, entry.instead)
+    written = r.written(r.tokens[0])
+    read = READERS.get(words[0] or written)
+    if read is None:
+        beginnings = [name for name in READERS if name.isalpha()]
+        near = nearest(written, (*beginnings, *(entry.words[0] for entry in UNSUPPORTED)))
+        meant = f"Did you mean {near}? " if near else ""
+        hint = f"{meant}Statements begin with {', '.join(beginnings)}."
+        raise r.source.error(StatementSyntaxError, f"no statement begins with {written!r}", at, hint)
+    return read(r)

@@ -1,0 +1,194 @@
+"""The SQL query inside a statement: read by sqlglot as PostgreSQL, refused where it is not one plain query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, ParseError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from query_service.language.source import Source, nearest
+from query_service.language.tokens import StatementDialect
+from thanosql.errors import NotSupported, StatementSyntaxError
+
+_BEGINNINGS = ("SELECT", "WITH", "VALUES")
+_CLAUSES = (
+    *("SELECT", "DISTINCT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "JOIN", "LEFT"),
+    *("INNER", "USING", "BETWEEN", "LIKE", "AND", "CASE", "WHEN", "THEN", "ELSE", "END"),
+)
+_SPEECH = {"PREDICT": ("USING",), "EVALUATE": ("USING",), "LIST": ("TABLE", "TABLES", "MODEL", "MODELS", "BASE")}
+_TEXT_TOKENS = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEREDOC_STRING)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that was read."""
+
+    text: str
+    """As the user wrote it."""
+    at: int = field(compare=False, repr=False)
+    """Where it begins in the user's text."""
+    tree: exp.Query = field(compare=False, repr=False)
+    """Never changed: passes copy it."""
+    length: int = field(default=0, compare=False, repr=False)
+    """In tokens."""
+
+
+def word_of(token: Token) -> str:
+    """A bare word in capitals; empty for anything else (a quoted name is no keyword)."""
+    if token.token_type in _TEXT_TOKENS or not (token.text[:1].isalpha() or token.text[:1] == "_"):
+        return ""
+    return token.text.upper()
+
+
+def read_query(source: Source, tokens: Sequence[Token]) -> Query:
+    """Reads the tokens of a query; there is at least one.
+
+    Raises:
+        StatementSyntaxError: they are not a query; the place and the word that was probably meant are given.
+        NotSupported: a query, but one that holds what cannot be run here.
+    """
+    start, end = tokens[0].start, tokens[-1].end + 1
+    _refuse_nested_statements(source, tokens)
+    _check_beginning(source, tokens)
+    _check_parentheses(source, tokens)
+    try:
+        parser = StatementDialect().parser(error_level=ErrorLevel.IMMEDIATE)
+        trees = parser.parse(list(tokens), source.text)
+    except ParseError as error:
+        raise _syntax_error(source, tokens, error) from error
+    except RecursionError as error:
+        hint = "Split it with WITH … AS (…), or put long lists of values into a table."
+        raise source.error(StatementSyntaxError, "the query is nested too deeply", start, hint) from error
+    except Exception as error:  # sqlglot trips over some texts that are no SQL
+        raise source.error(StatementSyntaxError, "the query cannot be understood", start) from error
+    tree = trees[0] if len(trees) == 1 else None
+    if isinstance(tree, exp.Values):
+        tree = exp.select("*").from_(exp.alias_(tree, "rows", table=True))
+    if not isinstance(tree, exp.Query):
+        raise source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", start)
+    _refuse_side_effects(source, tree, start)
+    return Query(source.text[start:end], start, tree, len(tokens))
+
+
+def _check_beginning(source: Source, tokens: Sequence[Token]) -> None:
+    first = next((token for token in tokens if token.token_type != TokenType.L_PAREN), tokens[0])
+    if word_of(first) in _BEGINNINGS:
+        return
+    word = source.text[first.start : first.end + 1]
+    near = nearest(word, _BEGINNINGS)
+    hint = f"Did you mean {near}?" if near else "A query begins with SELECT, WITH or VALUES."
+    raise source.error(StatementSyntaxError, f"a query is expected here, not {word!r}", first.start, hint)
+
+
+def _check_parentheses(source: Source, tokens: Sequence[Token]) -> None:
+    opened: list[Token] = []
+    for token in tokens:
+        if token.token_type == TokenType.L_PAREN:
+            opened.append(token)
+        elif token.token_type == TokenType.R_PAREN and not opened:
+            raise source.error(StatementSyntaxError, "the ) here closes nothing", token.start)
+        elif token.token_type == TokenType.R_PAREN:
+            opened.pop()
+    if opened:
+        raise source.error(StatementSyntaxError, "the ( here is not closed", opened[-1].start)
+
+
+def _refuse_nested_statements(source: Source, tokens: Sequence[Token]) -> None:
+    """PREDICT, EVALUATE and LIST as table expressions are a later release's."""
+    opens = True
+    for token, after in pairwise(tokens):
+        word = word_of(token)
+        if opens and word_of(after) in _SPEECH.get(word, ()):
+            raise source.error(
+                NotSupported,
+                f"{word} inside another statement is not yet supported",
+                token.start,
+                f"Run the {word} by itself, and go on with its rows in Python: session.sql(…).to_pandas().",
+            )
+        opens = token.token_type == TokenType.L_PAREN
+
+
+def _refuse_side_effects(source: Source, tree: exp.Query, at: int) -> None:
+    for node in tree.walk():
+        if isinstance(node, exp.Into):
+            place = place_of(node, at)
+            raise source.error(NotSupported, "SELECT … INTO is not supported: a query changes nothing", place)
+        if isinstance(node, exp.Lock):
+            raise source.error(NotSupported, "FOR UPDATE and FOR SHARE are not supported: a query locks nothing", at)
+        if isinstance(node, exp.CTE) and not isinstance(node.this, (exp.Query, exp.Values, exp.DML)):
+            raise source.error(StatementSyntaxError, "a query is expected in WITH … AS (…)", place_of(node.this, at))
+        if isinstance(node, (exp.DML, exp.DDL, exp.Command)) and not isinstance(node, exp.Query):
+            raise source.error(
+                NotSupported, f"{node.key.upper()} inside a query is not supported: a query changes nothing", at
+            )
+        if isinstance(node, (exp.Placeholder, exp.Parameter)):
+            hint = "Write the value itself; a text that holds it is quoted."
+            raise source.error(NotSupported, "parameters ($1, ?, @name) are not supported", place_of(node, at), hint)
+
+
+def place_of(node: exp.Expr, otherwise: int) -> int:
+    """Where a node or the first of its parts stands in the user's text."""
+    for part in node.walk():
+        start = part.meta.get("start")
+        if isinstance(start, int):
+            return start
+    return otherwise
+
+
+def _syntax_error(source: Source, tokens: Sequence[Token], error: ParseError) -> StatementSyntaxError:
+    """sqlglot's error, at its place in the user's text, with the word that was probably meant."""
+    detail = error.errors[0] if error.errors else {}
+    place = (detail.get("line"), detail.get("col"))
+    index = next((i for i, token in enumerate(tokens) if (token.line, token.col) == place), len(tokens) - 1)
+    options = next((token for token in tokens if word_of(token) == "OPTIONS"), None)
+    if options is not None:
+        hint = "OPTIONS (…) stands before AS."
+        return source.error(StatementSyntaxError, "OPTIONS cannot stand in or behind the query", options.start, hint)
+    for token in reversed(tokens[max(0, index - 2) : index + 1]):
+        meant = _meant_by(word_of(token))
+        if meant:
+            message = f"{token.text!r} cannot stand here"
+            return source.error(StatementSyntaxError, message, token.start, f"Did you mean {meant}?")
+    token = tokens[index]
+    written = source.text[token.start : token.end + 1]
+    description = str(detail.get("description", ""))
+    for beginning, message, before in _DESCRIPTIONS:
+        if description.startswith(beginning):
+            at = token.start if before and index < len(tokens) - 1 else token.end + 1
+            return source.error(StatementSyntaxError, message.format(written), at)
+    return source.error(StatementSyntaxError, f"{written!r} cannot stand here", token.start)
+
+
+_DESCRIPTIONS = (
+    # What sqlglot's description begins with, what is said instead, and whether it is said of the place before the word.
+    ("Expecting )", "a closing ) is missing", True),
+    ("Expecting (", "an opening ( is missing", True),
+    ("Expected table name", "the name of a table is missing", False),
+    ("Expected END after CASE", "END is missing after CASE", False),
+    ("Required keyword", "something is missing after {}", False),
+)
+
+
+def _meant_by(word: str) -> str | None:
+    """The keyword that a word is, but for one slip: a letter too few, too many, wrong, or two exchanged."""
+    if word in ("GROUP", "ORDER"):
+        return f"{word} BY"
+    if len(word) < 3 or word in StatementDialect.Tokenizer.KEYWORDS:
+        return None
+    return next((keyword for keyword in _CLAUSES if _is_slip(word, keyword)), None)
+
+
+def _is_slip(word: str, keyword: str) -> bool:
+    if abs(len(word) - len(keyword)) > 1:
+        return False
+    if sorted(word) == sorted(keyword):
+        return True
+    same = 0
+    while same < min(len(word), len(keyword)) and word[same] == keyword[same]:
+        same += 1
+    rests = (word[same + 1 :], keyword[same + 1 :])
+    return rests[0] == rests[1] or word[same:] == rests[1] or rests[0] == keyword[same:]

@@ -1,0 +1,16 @@
+"""How each statement is read, by the word that it begins with."""
+
+from collections.abc import Callable
+
+from query_service.language.reader import Reader
+from query_service.language.readers import jobs, models, removal, showing, speech, tables
+from query_service.language.statements import Statement
+
+READERS: dict[str, Callable[[Reader], Statement]] = {
+    **tables.READERS,
+    **speech.READERS,
+    **models.READERS,
+    **showing.READERS,
+    **jobs.READERS,
+    **removal.READERS,
+}

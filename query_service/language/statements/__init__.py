@@ -1,0 +1,41 @@
+"""The statements of the dialect: a frozen dataclass each, whose docstring is its manual.
+
+`OPTIONS` is the statement's row in the dialect's table of options, `FORM` the shape that hints show.
+"""
+
+from query_service.language.statements.jobs import CancelJob, ResumeJob
+from query_service.language.statements.models import BuildModel, DeleteModel, ExportModel, FitModel
+from query_service.language.statements.showing import (
+    DescribeJob,
+    DescribeModel,
+    DescribeTable,
+    ListBaseModels,
+    ListJobs,
+    ListModels,
+    ListTables,
+)
+from query_service.language.statements.speech import Predict, PrintAudio
+from query_service.language.statements.statement import Statement
+from query_service.language.statements.tables import Copy, DropTable, Select
+
+__all__ = [
+    "BuildModel",
+    "CancelJob",
+    "Copy",
+    "DeleteModel",
+    "DescribeJob",
+    "DescribeModel",
+    "DescribeTable",
+    "DropTable",
+    "ExportModel",
+    "FitModel",
+    "ListBaseModels",
+    "ListJobs",
+    "ListModels",
+    "ListTables",
+    "Predict",
+    "PrintAudio",
+    "ResumeJob",
+    "Select",
+    "Statement",
+]

@@ -1,0 +1,37 @@
+"""Statements about jobs: CANCEL, RESUME."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from query_service.language.options import Name
+from query_service.language.statements.statement import Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelJob(Statement):
+    """Stops a job. Its last checkpoint is kept for some days, so that it can be resumed.
+
+    CANCEL JOB 4f2e91ab
+    """
+
+    KIND = "CANCEL JOB"
+    FORM = "CANCEL JOB id"
+
+    job: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeJob(Statement):
+    """Takes a job that failed or was cancelled up again, from its last checkpoint, and follows it to its end.
+
+    RESUME JOB 4f2e91ab
+
+    It gives the row that BUILD MODEL gives. A job that waits or runs is followed; interrupting the statement
+    cancels it.
+    """
+
+    KIND = "RESUME JOB"
+    FORM = "RESUME JOB id"
+
+    job: Name

@@ -1,0 +1,109 @@
+"""Statements about models: BUILD, FIT, EXPORT, DELETE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from query_service.language import options as o
+from query_service.language.inner_query import Query
+from query_service.language.options import Name
+from query_service.language.statements.statement import Statement
+from thanosql.types import IfExists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildModel(Statement):
+    """Fine-tunes a base model on the rows of a query, into a new model.
+
+    BUILD MODEL my_model USING Wav2Vec2En
+    OPTIONS (audio_col='audio_path', text_col='text', epochs=1, batch_size=4, overwrite=True)
+    AS SELECT * FROM librispeech_train
+
+    The base is a name of LIST BASE MODELS, or in quotes a Hugging Face repository or a folder with a
+    Wav2Vec2 CTC checkpoint. With overwrite=True an existing model gets a new version.
+    """
+
+    KIND = "BUILD MODEL"
+    FORM = "BUILD MODEL model USING base [OPTIONS (…)] AS query"
+    OPTIONS = (
+        o.AUDIO_COL,
+        o.TEXT_COL,
+        o.EPOCHS,
+        o.MAX_EPOCHS,
+        o.BATCH_SIZE,
+        o.LEARNING_RATE,
+        o.EVAL_FRACTION,
+        o.SEED,
+        o.EARLY_STOPPING,
+        o.LORA,
+        o.AUGMENTATION,
+        o.DEVICES,
+        o.LANGUAGE_MODEL,
+        o.OVERWRITE,
+        o.IF_EXISTS,
+    )
+
+    model: Name
+    base: Name
+    query: Query
+    audio_col: Name = Name("audio_path")
+    text_col: Name = Name("text")
+    epochs: int = 5
+    batch_size: int = 16
+    learning_rate: float | None = None
+    eval_fraction: float | None = None
+    seed: int = 0
+    early_stopping: bool = False
+    lora: bool = False
+    augmentation: bool | None = None
+    devices: int = 1
+    language_model: Name | None = None
+    """ "true", "false" or a path; None: built where there are enough words, and kept where it helps."""
+    if_exists: IfExists = IfExists.FAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitModel(BuildModel):
+    """Goes on training a model on the rows of a query, into a new version of it, or into a model of another name.
+
+    FIT MODEL my_model USING my_model OPTIONS (epochs=2) AS SELECT * FROM new_calls
+
+    Behind USING stands a model of LIST MODELS; its newest version is where the training begins. It stays as it is, and
+    so does its class_name. The options are those of BUILD MODEL; overwrite=True is needed only where the new model has
+    the name of another one that exists.
+    """
+
+    KIND = "FIT MODEL"
+    FORM = "FIT MODEL model USING model [OPTIONS (…)] AS query"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportModel(Statement):
+    """Writes a model as a repository that NVIDIA's Triton Inference Server loads.
+
+    EXPORT MODEL my_model TO 'triton'
+
+    The folder is made where there is none, under the workspace root, and may hold several models; a model that is
+    in it already is not overwritten. triton/my_model/README.md says how to start Triton on it. A query_service whose
+    setting `inference` is oip://host:port then transcribes there.
+    """
+
+    KIND = "EXPORT MODEL"
+    FORM = "EXPORT MODEL model TO 'folder'"
+
+    model: Name
+    path: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteModel(Statement):
+    """Deletes a model, all its versions.
+
+    DELETE MODEL my_model
+    """
+
+    KIND = "DELETE MODEL"
+    FORM = "{DELETE | DROP} MODEL [IF EXISTS] model"
+
+    model: Name
+    if_exists: bool = False

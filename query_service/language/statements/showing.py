@@ -1,0 +1,93 @@
+"""Statements that show what there is: LIST, DESCRIBE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from query_service.language.options import Name
+from query_service.language.statements.statement import Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListTables(Statement):
+    """Shows the tables.
+
+    LIST TABLES
+    """
+
+    KIND = "LIST TABLE"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListModels(Statement):
+    """Shows the models, the newest version of each.
+
+    LIST MODELS
+    """
+
+    KIND = "LIST MODEL"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListBaseModels(Statement):
+    """Shows the names that may stand after USING in BUILD MODEL.
+
+    LIST BASE MODELS
+    """
+
+    KIND = "LIST BASE MODELS"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListJobs(Statement):
+    """Shows the trainings and exports, the newest first: what they do, and how far they are.
+
+    LIST JOBS
+    """
+
+    KIND = "LIST JOBS"
+    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeTable(Statement):
+    """Shows the columns of a table and their types.
+
+    DESCRIBE TABLE librispeech_train
+    """
+
+    KIND = "DESCRIBE TABLE"
+    FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
+
+    table: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeModel(Statement):
+    """Shows what a model was made from and what its training reported.
+
+    DESCRIBE MODEL my_model
+    """
+
+    KIND = "DESCRIBE MODEL"
+    FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
+
+    model: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeJob(Statement):
+    """Shows what a job is to do, how far it is, and why it failed.
+
+    DESCRIBE JOB 4f2e91ab
+
+    The id is that of LIST JOBS, or as many of its first characters as make it clear, four at least.
+    """
+
+    KIND = "DESCRIBE JOB"
+    FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
+
+    job: Name

@@ -1,0 +1,75 @@
+"""Statements about recordings: PRINT AUDIO, PREDICT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from query_service.language import options as o
+from query_service.language.inner_query import Query
+from query_service.language.options import Name
+from query_service.language.statements.statement import Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintAudio(Statement):
+    """Plays the recordings of a query: one player a row, the other columns as its caption.
+
+    PRINT AUDIO OPTIONS (audio_col='recording') AS SELECT recording, speaker FROM calls LIMIT 3
+
+    A query of one column needs no option. At most 100 recordings, 30 seconds of each.
+    """
+
+    KIND = "PRINT AUDIO"
+    FORM = "PRINT AUDIO [OPTIONS (…)] AS query"
+    OPTIONS = (o.AUDIO_COL,)
+
+    query: Query
+    audio_col: Name = Name("audio_path")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predict(Statement):
+    """Transcribes the recordings of a query: all its columns, in its order, then the transcript.
+
+    PREDICT USING tutorial_audio_recognition
+    OPTIONS (audio_col='audio_path', result_col='heard', confidence_col='confidence')
+    AS SELECT * FROM calls
+
+    A recording that cannot be read gives NULL; on_error='fail' stops the statement instead. Transcripts
+    are cached by file and model version (cache=False: neither used nor filled). With text_col the word
+    error rate over the rows is reported. Words that the model is likely to miss, such as names, are favoured by
+    hotwords=['Anna Müller', 'Kubernetes']; hotword_weight says how much (1; 0.5 to 2 make sense).
+    """
+
+    KIND = "PREDICT"
+    FORM = "PREDICT USING model [OPTIONS (…)] AS query"
+    OPTIONS = (
+        o.AUDIO_COL,
+        o.TEXT_COL.partial(default=None, meaning="column with the reference transcript, for the word error rate"),
+        o.EPOCHS.ignored("PREDICT does not train."),
+        o.MAX_EPOCHS.ignored("PREDICT does not train."),
+        o.BATCH_SIZE.partial(default=0, remark="It is an upper bound; batches are made from the lengths of the files."),
+        o.RESULT_COL,
+        o.COLUMN_NAME,
+        o.CONFIDENCE_COL,
+        o.WORDS_COL,
+        o.ERROR_COL,
+        o.ON_ERROR,
+        o.CACHE,
+        o.HOTWORDS,
+        o.HOTWORD_WEIGHT,
+    )
+
+    model: Name
+    query: Query
+    audio_col: Name = Name("audio_path")
+    text_col: Name | None = None
+    batch_size: int = 0
+    result_col: Name = Name("predicted")
+    confidence_col: Name | None = None
+    words_col: Name | None = None
+    error_col: Name | None = None
+    on_error: str = "null"
+    cache: bool = True
+    hotwords: tuple[Name, ...] = ()
+    hotword_weight: float | None = None

@@ -1,0 +1,126 @@
+"""From the user's text to tokens that know their place in it, and from tokens to statements."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.errors import TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from query_service.language.source import Source
+from thanosql.errors import StatementSyntaxError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+# What sqlglot finds odd is refused by us, with a place and a hint, or left to the table store.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+
+class _Tokenizer(Postgres.Tokenizer):
+    """PostgreSQL's tokens. No word swallows the rest of its statement, as SHOW does in sqlglot."""
+
+    COMMANDS: set[TokenType] = set()  # type: ignore[misc]  # noqa: RUF012 (sqlglot's own spelling)
+
+
+class StatementDialect(Postgres):
+    """PostgreSQL's SQL, as users write it."""
+
+    Tokenizer = _Tokenizer
+
+
+# What is skipped whole, and what must not stand outside it: a quote inside a comment is no quote.
+_PIECES = re.compile(
+    r"""
+      (?P<line_comment> --[^\n]*+ | ^[ \t]*\#(?!>)[^\n]*+ )
+    | (?P<block_comment> /\* )
+    | (?P<escape> \b[eE]' (?: [^'\\]++ | \\. | '' )*+ (?P<escape_end>')? )
+    | (?P<string> ' (?: [^']++ | '' )*+ (?P<string_end>')? )
+    | (?P<name> " (?: [^"]++ | "" )*+ (?P<name_end>")? )
+    | (?P<dollar> (?<![\w$]) \$ (?: [^\W\d]\w* )? \$ )
+    | (?P<stray> [‘’‚‛“”„‟`{}\\\0] )
+    """,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
+)
+
+_STRAY_HINTS = {
+    **dict.fromkeys("‘’‚‛", "This is a typographic quote; texts stand in straight ones: 'text'."),
+    **dict.fromkeys("“”„‟", "This is a typographic quote; use straight ones: 'text', or \"name\" for a name."),
+    "`": 'Names with capitals or spaces stand in double quotes: "My Table".',
+}
+
+
+def read_tokens(source: Source, *, longest: int) -> list[Token]:
+    """The tokens of a text; `start` and `end` of each are offsets in the text as the user wrote it.
+
+    Comments (`-- …`, `# …` at the start of a line, `/* … */`) are left out.
+
+    Raises:
+        StatementSyntaxError: the text is longer than `longest` characters, or a quote or comment is not closed.
+    """
+    if len(source.text) > longest:
+        raise StatementSyntaxError(
+            f"the text has {len(source.text):,} characters, more than the {longest:,} that this server takes",
+            hint="Load the data with COPY, or send the statements one by one.",
+        )
+    plain = _blank_comments(source)
+    try:
+        return StatementDialect().tokenize(plain)
+    except TokenError as error:
+        at = min(error.start or 0, len(source.text))
+        raise source.error(StatementSyntaxError, "the text cannot be read from here on", at) from error
+
+
+def split(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The tokens of each statement; statements are separated by `;`, and empty ones are left out."""
+    statements: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.token_type == TokenType.SEMICOLON:
+            statements.append([])
+        else:
+            statements[-1].append(token)
+    return [statement for statement in statements if statement]
+
+
+def _blank_comments(source: Source) -> str:
+    """The text with a space for each character of a comment, so that every offset keeps its meaning."""
+    text = source.text
+    plain: list[str] = []
+    done = 0
+    while found := _PIECES.search(text, done):
+        start, end = found.span()
+        kind = found.lastgroup or ""
+        if kind == "stray":
+            hint = _STRAY_HINTS.get(found.group(), "")
+            raise source.error(StatementSyntaxError, f"the character {found.group()!r} cannot stand here", start, hint)
+        if kind == "block_comment":
+            end = _end_of_comment(source, start)
+        elif kind == "dollar":
+            end = text.find(found.group(), end) + len(found.group())
+            if end < found.end():
+                raise source.error(StatementSyntaxError, f"the text that {found.group()} opens is not closed", start)
+        elif kind != "line_comment" and found[f"{kind}_end"] is None:
+            quote = '"' if kind == "name" else "'"
+            hint = f"Add the closing {quote}; a {quote} inside is written twice: {quote}{quote}."
+            raise source.error(StatementSyntaxError, "the quote that opens here is not closed", start, hint)
+        piece = text[start:end]
+        if kind in ("line_comment", "block_comment"):
+            piece = "".join(c if c == "\n" else " " for c in piece)
+        plain += (text[done:start], piece)
+        done = end
+    plain.append(text[done:])
+    return "".join(plain)
+
+
+def _end_of_comment(source: Source, start: int) -> int:
+    """Offset behind a block comment, which may hold others."""
+    depth = 0
+    for mark in re.compile(r"/\*|\*/").finditer(source.text, start):
+        depth += 1 if mark.group() == "/*" else -1
+        if not depth:
+            return mark.end()
+    raise source.error(StatementSyntaxError, "the comment that opens here is not closed", start, "Add the closing */.")

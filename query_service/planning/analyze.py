@@ -1,0 +1,32 @@
+"""From a statement to its plan: names, columns and options are checked against one snapshot before anything runs."""
+
+from __future__ import annotations
+
+from query_service.language import statements as s
+from query_service.language.options import Effect
+from query_service.language.source import Source
+from query_service.planning.analyses import ANALYSES
+from query_service.planning.plan import Plan
+from thanosql.types import Notice, Snapshot
+
+
+def analyze(statement: s.Statement, snapshot: Snapshot, source: Source) -> Plan:
+    """The plan of a statement.
+
+    Raises:
+        StatementError: a name that is not there, a column that the query has not, a value that makes no sense.
+        NameTaken: a table or model of that name exists, and the statement does not say that it may be replaced.
+    """
+    steps = ANALYSES[type(statement)](statement, snapshot, source)
+    return Plan(statement.KIND, steps, _weak_options(statement))
+
+
+def _weak_options(statement: s.Statement) -> tuple[Notice, ...]:
+    notices = []
+    for effect, says in ((Effect.NONE, "no effect"), (Effect.PARTIAL, "a limited effect")):
+        options = [option for option in statement.weak if option.effect is effect and option.remark]
+        for remark in dict.fromkeys(option.remark for option in options):
+            names = " and ".join(option.name for option in options if option.remark == remark)
+            verb = "have" if " and " in names else "has"
+            notices.append(Notice(f"{names} {verb} {says} on {statement.KIND}. {remark}"))
+    return tuple(notices)

@@ -1,0 +1,185 @@
+"""Checks the columns of a query against the tables that there are, and tells those of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, UnsupportedError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+
+from query_service.language.inner_query import Query, place_of
+from query_service.language.source import Source, suggest
+from query_service.language.tokens import StatementDialect
+from query_service.planning.access import check_functions, check_tables
+from query_service.planning.steps.query import TableQuery
+from thanosql.errors import NotSupported, StatementError, UnknownColumn, UnknownTable
+from thanosql.types import Snapshot
+
+LONGEST_CHECKED = 3_000
+"""Tokens of a query whose columns are checked here; sqlglot's time for it grows with the square of the length."""
+
+_UNNAMED = "_col_"
+"""What sqlglot calls a column that has no name of its own."""
+
+_NAMED_AFTER_THEMSELVES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Lower, exp.Upper, exp.Length, exp.Round)
+"""Calls that give their name to a column without one, as in PostgreSQL."""
+
+Sources = Mapping[str, tuple[str, ...] | None]
+"""What stands in FROM, by name, with its columns where they are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedQuery:
+    """A query that may run."""
+
+    query: TableQuery
+    """In the SQL of the table store."""
+    columns: tuple[str, ...] | None
+    """Names of the result's columns where all are known before it runs; a column without a name is left out."""
+
+
+def check_query(source: Source, query: Query, snapshot: Snapshot) -> CheckedQuery:
+    """What the table store is asked, once it is known to read only tables that are there.
+
+    Raises:
+        UnknownTable, UnknownColumn: with the nearest name and the place in the text.
+        NotSupported: a function or a form of SQL that may not or cannot run here.
+    """
+    try:
+        check_tables(source, query, snapshot)
+        check_functions(source, query)
+        columns = None if query.length > LONGEST_CHECKED else _check_columns(source, query, snapshot)
+        sql = _translate(source, query, snapshot.sql_dialect)
+    except RecursionError as error:
+        hint = "Split it with WITH … AS (…), or put long lists of values into a table."
+        raise source.error(NotSupported, "the query is nested too deeply", query.at, hint) from error
+    return CheckedQuery(TableQuery(sql), columns)
+
+
+def _translate(source: Source, query: Query, dialect: str) -> str:
+    """The query in the SQL of the table store, with names folded as PostgreSQL folds them."""
+    try:
+        tree = normalize_identifiers(query.tree.copy(), dialect=StatementDialect)
+        _name_columns(tree)
+        return tree.sql(dialect, unsupported_level=ErrorLevel.RAISE)
+    except UnsupportedError as error:
+        reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
+        raise source.error(NotSupported, f"the query cannot run here: {reason}", query.at) from error
+    except RecursionError:
+        raise
+    except Exception as error:  # sqlglot trips over some trees that make no sense
+        raise source.error(NotSupported, "the query cannot be translated for the table store", query.at) from error
+
+
+def _name_columns(tree: exp.Expr) -> None:
+    """Gives a call that has no alias the name that it has in PostgreSQL: `count` for count(*)."""
+    while isinstance(tree, exp.SetOperation | exp.Subquery):
+        tree = tree.this
+    if not isinstance(tree, exp.Select):
+        return
+    taken = {each.output_name for each in tree.expressions}
+    for each in list(tree.expressions):
+        call = each.this if isinstance(each, exp.Window) else each
+        if not isinstance(call, _NAMED_AFTER_THEMSELVES):
+            continue
+        name = call.sql_name().lower()
+        # Two columns of one name would be hard to tell apart: the second keeps the store's name for it.
+        if name not in taken:
+            taken.add(name)
+            each.replace(exp.alias_(each.copy(), name))
+
+
+def _check_columns(source: Source, query: Query, snapshot: Snapshot) -> tuple[str, ...] | None:
+    """Names of the result's columns; None where they cannot be told before the query runs.
+
+    Only what is certainly wrong is refused here: the table store has the last word.
+    """
+    # DuckDB's names are the same in any case; PostgreSQL's are not.
+    fold = str.lower if snapshot.sql_dialect == "duckdb" else str
+    tables = {fold(t.name): {fold(c.name): c.type for c in t.columns} for t in snapshot.tables}
+    try:
+        qualified = qualify(
+            query.tree.copy(),
+            dialect=snapshot.sql_dialect if fold is str.lower else StatementDialect,
+            schema=MappingSchema(dict(tables), dialect=snapshot.sql_dialect, normalize=False),
+            allow_partial_qualification=True,
+            validate_qualify_columns=False,
+            quote_identifiers=False,
+            identify=False,
+        )
+        selects = [scope for scope in traverse_scope(qualified) if isinstance(scope.expression, exp.Select)]
+        sources = {id(scope.expression): _sources_of(scope, tables) for scope in selects}
+        # A column of a subquery may belong to a query around it, so it is judged with the outermost one.
+        used = [(sources[id(scope.expression)], scope.columns) for scope in selects if not scope.is_subquery]
+        names = tuple(qualified.named_selects)
+    except RecursionError:
+        raise
+    except Exception:  # sqlglot's `qualify` refuses and trips over queries that a table store may well understand
+        return None
+    for nearest_sources, columns in used:
+        for column in columns:
+            # Most columns are found at once; the others are looked up in the queries around them.
+            if column.name not in (nearest_sources.get(column.table) or ()):
+                _check_column(source, column, sources, query.at)
+    if not names or "*" in names:
+        return None
+    return tuple(name for name in names if not name.startswith(_UNNAMED))
+
+
+def _sources_of(scope: Scope, tables: Mapping[str, Mapping[str, str]]) -> Sources:
+    return {name: _columns_of(each, tables) for name, (_, each) in scope.selected_sources.items()}
+
+
+def _check_column(source: Source, column: exp.Column, sources: Mapping[int, Sources], otherwise: int) -> None:
+    visible: dict[str, tuple[str, ...] | None] = {}
+    select = column.parent_select
+    while select is not None:
+        nearer = sources.get(id(select), {})
+        owners = [name for name, columns in nearer.items() if columns is not None and column.name in columns]
+        if not column.table and len(owners) > 1:
+            choice = " or ".join(f"{name}.{column.name}" for name in owners)
+            at = place_of(column, otherwise)
+            raise source.error(StatementError, f"the column {column.name} is ambiguous", at, f"Write {choice}.")
+        if not column.table and owners:
+            return
+        visible = {**visible, **{name: columns for name, columns in nearer.items() if name not in visible}}
+        select = select.parent_select
+    if column.table:
+        _check_qualified_column(source, column, visible, otherwise)
+    elif column.name not in visible and all(columns is not None for columns in visible.values()):
+        there = list(dict.fromkeys(name for columns in visible.values() for name in columns or ()))
+        hint = suggest(column.name, there, "columns") if there else "The query reads no table."
+        if column.this.args.get("quoted"):
+            hint = f"A text stands in single quotes: '{column.name}'. {hint}"
+        at = place_of(column, otherwise)
+        raise source.error(UnknownColumn, f"there is no column {column.name}", at, hint)
+
+
+def _check_qualified_column(source: Source, column: exp.Column, visible: Sources, otherwise: int) -> None:
+    if column.table not in visible:
+        message = f"there is no table {column.table} in this query's FROM"
+        at = place_of(column.args["table"], otherwise)
+        raise source.error(UnknownTable, message, at, suggest(column.table, list(visible), "tables there"))
+    there = visible[column.table]
+    if there is not None and column.name not in there:
+        message = f"{column.table} has no column {column.name}"
+        hint = suggest(column.name, there, "columns")
+        raise source.error(UnknownColumn, message, place_of(column.this, otherwise), hint)
+
+
+def _columns_of(each: exp.Expr | Scope, tables: Mapping[str, Mapping[str, str]]) -> tuple[str, ...] | None:
+    if isinstance(each, exp.Table):
+        alias = each.args.get("alias")
+        if alias is not None and alias.args.get("columns"):
+            return tuple(column.name for column in alias.args["columns"])
+        found = tables.get(each.name)
+        return tuple(found) if found is not None else None
+    expression = each.expression
+    names: Iterable[str] = expression.named_selects if isinstance(expression, exp.Query) else ()
+    columns = tuple(names)
+    return None if not columns or "*" in columns else columns

@@ -1,0 +1,63 @@
+"""Steps that show what there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from query_service.language.options import Name
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTables:
+    """Gives a row for each table."""
+
+    TITLE: ClassVar[str] = "show tables"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowModels:
+    """Gives a row for each model."""
+
+    TITLE: ClassVar[str] = "show models"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowBaseModels:
+    """Gives a row for each base model."""
+
+    TITLE: ClassVar[str] = "show base models"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTable:
+    """Gives a row for each column of a table."""
+
+    TITLE: ClassVar[str] = "show table"
+
+    table: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ShowModel:
+    """Gives a row for each property of a model."""
+
+    TITLE: ClassVar[str] = "show model"
+
+    model: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ShowJobs:
+    """Gives a row for each job."""
+
+    TITLE: ClassVar[str] = "show jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class ShowJob:
+    """Gives a row for each property of a job."""
+
+    TITLE: ClassVar[str] = "show job"
+
+    job: Name

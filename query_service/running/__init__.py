@@ -1,0 +1,1 @@
+"""Queries at work: started, followed, stopped; plans walked."""

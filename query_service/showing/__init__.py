@@ -1,0 +1,1 @@
+"""What statements show: listings, and clips to play."""

@@ -1,0 +1,1 @@
+"""Tables: read, copied into, changed."""

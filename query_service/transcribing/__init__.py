@@ -1,0 +1,1 @@
+"""PREDICT: recordings, their transcripts, and the rows that get them."""
