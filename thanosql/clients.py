@@ -23,8 +23,10 @@ from thanosql.types import (
     Clip,
     ClipFailure,
     CopyTableResult,
+    Dataset,
     Event,
     ExportedModel,
+    GetDatasetResult,
     IfExists,
     Job,
     JobEvent,
@@ -64,7 +66,8 @@ M = TypeVar("M", bound=Message)
 UNARY_SECONDS = 30.0
 """Time-out of a call with one answer; streams may last as long as their work."""
 
-COPY_EVENTS: dict[str, type[Any]] = {"progress": Progress, "result": CopyTableResult}
+COPY_EVENTS: dict[str, type[Any]] = {"progress": Progress, "notice": Notice, "result": CopyTableResult}
+DATASET_EVENTS: dict[str, type[Any]] = {"progress": Progress, "result": GetDatasetResult}
 JOB_EVENTS: dict[str, type[Any]] = {"progress": Progress, "notice": Notice, "result": JobResult}
 TRANSCRIBE_RESPONSES: dict[str, type[Any]] = {"transcript": Transcript, "failure": ClipFailure}
 QUERY_EVENTS: dict[str, type[Any]] = {
@@ -196,10 +199,21 @@ class CatalogClient(_Client):
         request = catalog_pb2.RenameColumnRequest(table=table, name=name, new_name=new_name)
         self._unary(self._stub.RenameColumn, request)
 
-    def copy_table(self, table: str, path: str, if_exists: IfExists) -> Iterator[Progress | CopyTableResult]:
-        """Reads the file `path` under the workspace root into a table; ends with its result."""
+    def copy_table(
+        self, table: str, path: str, if_exists: IfExists, *, audio_col: str = "", sheet: str = ""
+    ) -> Iterator[Progress | Notice | CopyTableResult]:
+        """Reads a file, or a folder of recordings, under the workspace root into a table; ends with its result.
+
+        Args:
+            table: Made where there is none.
+            path: Of the file or folder.
+            if_exists: What becomes of a table that is there.
+            audio_col: Of a folder: the column with the paths of the recordings; empty: audio_path.
+            sheet: Of a workbook: the sheet that is read; empty: the first that is not hidden.
+        """
+        if_exists_number = types_pb2.IfExists.Value(f"IF_EXISTS_{if_exists.name}")
         request = catalog_pb2.CopyTableRequest(
-            table=table, path=path, if_exists=types_pb2.IfExists.Value(f"IF_EXISTS_{if_exists.name}")
+            table=table, path=path, if_exists=if_exists_number, audio_col=audio_col, sheet=sheet
         )
         return self._stream(self._stub.CopyTable, request, lambda m: self._one_of(m, "event", COPY_EVENTS))
 
@@ -383,6 +397,26 @@ class TrainerClient(_Client):
         """How far jobs have come; jobs that this trainer does not know are left out."""
         response = self._unary(self._stub.GetJobProgress, trainer_pb2.GetJobProgressRequest(ids=ids))
         return tuple(from_message(each, JobProgress) for each in response.jobs)
+
+    def list_datasets(self) -> tuple[Dataset, ...]:
+        """The data sets that have a name, and whether they stand in the workspace."""
+        response = self._unary(self._stub.ListDatasets, trainer_pb2.ListDatasetsRequest())
+        return tuple(from_message(each, Dataset) for each in response.datasets)
+
+    def get_dataset(self, name: str, *, overwrite: bool = False) -> Iterator[Progress | GetDatasetResult]:
+        """Puts a data set under the workspace root; ends with its result.
+
+        Args:
+            name: Of `list_datasets`, or the id of a Hugging Face repository.
+            overwrite: Files that are there are replaced.
+
+        Raises:
+            NotFound: there is no such data set.
+            NameTaken: files of it are there, and not `overwrite`.
+            Unavailable: the hub is out of reach.
+        """
+        request = trainer_pb2.GetDatasetRequest(name=name, overwrite=overwrite)
+        return self._stream(self._stub.GetDataset, request, lambda m: self._one_of(m, "event", DATASET_EVENTS))
 
 
 class InferenceClient(_Client):

@@ -193,6 +193,28 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set that can be had by its name."""
+
+    name: str
+    path: str
+    """Where it stands, or would stand: relative to the workspace root."""
+    description: str = ""
+    is_there: bool = False
+    """All its files are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetDatasetResult:
+    """The end of a data set that was got."""
+
+    path: str
+    """Relative to the workspace root."""
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """What a training or export job is to do."""
 
@@ -218,6 +240,9 @@ class JobSpec:
     """Empty: built where there are enough words, kept where it helps; "true", "false", or a file of the workspace."""
     devices: int = 1
     """Processes that train together, each on a device of its own."""
+    new_version: bool = False
+    """Of an export: it makes a new version, whatever versions there are; otherwise that which is registered as pending.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,20 +298,28 @@ class CopyTableRequest(_message.Message):
     TABLE_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     IF_EXISTS_FIELD_NUMBER: _builtins.int
+    AUDIO_COL_FIELD_NUMBER: _builtins.int
+    SHEET_FIELD_NUMBER: _builtins.int
     table: _builtins.str
     path: _builtins.str
     """Relative to the workspace root."""
     if_exists: _types_pb2.IfExists.ValueType
+    audio_col: _builtins.str
+    """Of a folder of recordings: the column with their paths; empty: audio_path."""
+    sheet: _builtins.str
+    """Of a workbook: the sheet that is read; empty: the first that is not hidden."""
     def __init__(
         self,
         *,
         table: _builtins.str = ...,
         path: _builtins.str = ...,
         if_exists: _types_pb2.IfExists.ValueType = ...,
+        audio_col: _builtins.str = ...,
+        sheet: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["if_exists", b"if_exists", "path", b"path", "table", b"table"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_col", b"audio_col", "if_exists", b"if_exists", "path", b"path", "sheet", b"sheet", "table", b"table"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,21 +350,25 @@ class CopyTableEvent(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> _types_pb2.Progress: ...
     @_builtins.property
     def result(self) -> Global___CopyTableResult: ...
+    @_builtins.property
+    def notice(self) -> _types_pb2.Notice: ...
     def __init__(
         self,
         *,
         progress: _types_pb2.Progress | None = ...,
         result: Global___CopyTableResult | None = ...,
+        notice: _types_pb2.Notice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "progress", b"progress", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "notice", b"notice", "progress", b"progress", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "progress", b"progress", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "notice", b"notice", "progress", b"progress", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "result"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "result", "notice"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

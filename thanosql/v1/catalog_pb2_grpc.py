@@ -165,7 +165,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CopyTable(self, request, context):
-        """Reads a file under the workspace root into a table; all or nothing.
+        """Reads a file, or a folder of recordings, under the workspace root into a table; all or nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class CatalogServiceStub:
     Query: _grpc.UnaryStreamMultiCallable[_catalog_pb2.QueryRequest, _types_pb2.Rows]
     """Runs one read-only query, in the SQL of `Snapshot.sql_dialect`, over the user's tables."""
     CopyTable: _grpc.UnaryStreamMultiCallable[_catalog_pb2.CopyTableRequest, _catalog_pb2.CopyTableEvent]
-    """Reads a file under the workspace root into a table; all or nothing."""
+    """Reads a file, or a folder of recordings, under the workspace root into a table; all or nothing."""
     DropTable: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.DropTableRequest, _catalog_pb2.DropTableResponse]
     QueryRelations: _grpc.StreamStreamMultiCallable[_catalog_pb2.SqlRequest, _types_pb2.Rows]
     """Runs one read-only query over the user's tables and over rows that come with it, which only it sees."""
@@ -79,7 +79,7 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     Query: _aio.UnaryStreamMultiCallable[_catalog_pb2.QueryRequest, _types_pb2.Rows]  # type: ignore[assignment]
     """Runs one read-only query, in the SQL of `Snapshot.sql_dialect`, over the user's tables."""
     CopyTable: _aio.UnaryStreamMultiCallable[_catalog_pb2.CopyTableRequest, _catalog_pb2.CopyTableEvent]  # type: ignore[assignment]
-    """Reads a file under the workspace root into a table; all or nothing."""
+    """Reads a file, or a folder of recordings, under the workspace root into a table; all or nothing."""
     DropTable: _aio.UnaryUnaryMultiCallable[_catalog_pb2.DropTableRequest, _catalog_pb2.DropTableResponse]  # type: ignore[assignment]
     QueryRelations: _aio.StreamStreamMultiCallable[_catalog_pb2.SqlRequest, _types_pb2.Rows]  # type: ignore[assignment]
     """Runs one read-only query over the user's tables and over rows that come with it, which only it sees."""
@@ -136,7 +136,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.CopyTableRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_catalog_pb2.CopyTableEvent], _abc.AsyncIterator[_catalog_pb2.CopyTableEvent]]:
-        """Reads a file under the workspace root into a table; all or nothing."""
+        """Reads a file, or a folder of recordings, under the workspace root into a table; all or nothing."""
 
     @_abc_1.abstractmethod
     def DropTable(

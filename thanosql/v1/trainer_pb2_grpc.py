@@ -70,6 +70,16 @@ class TrainerServiceStub:
                 request_serializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressResponse.FromString,
                 _registered_method=True)
+        self.ListDatasets = channel.unary_unary(
+                '/thanosql.v1.TrainerService/ListDatasets',
+                request_serializer=thanosql_dot_v1_dot_trainer__pb2.ListDatasetsRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_trainer__pb2.ListDatasetsResponse.FromString,
+                _registered_method=True)
+        self.GetDataset = channel.unary_stream(
+                '/thanosql.v1.TrainerService/GetDataset',
+                request_serializer=thanosql_dot_v1_dot_trainer__pb2.GetDatasetRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_trainer__pb2.GetDatasetEvent.FromString,
+                _registered_method=True)
 
 
 class TrainerServiceServicer:
@@ -124,6 +134,20 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDatasets(self, request, context):
+        """The data sets that have a name, and whether they stand in the workspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDataset(self, request, context):
+        """Puts a data set under the workspace root: one that has a name, or a repository of the hub.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrainerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -161,6 +185,16 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.GetJobProgress,
                     request_deserializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressResponse.SerializeToString,
+            ),
+            'ListDatasets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDatasets,
+                    request_deserializer=thanosql_dot_v1_dot_trainer__pb2.ListDatasetsRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_trainer__pb2.ListDatasetsResponse.SerializeToString,
+            ),
+            'GetDataset': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetDataset,
+                    request_deserializer=thanosql_dot_v1_dot_trainer__pb2.GetDatasetRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_trainer__pb2.GetDatasetEvent.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -352,6 +386,60 @@ class TrainerService:
             '/thanosql.v1.TrainerService/GetJobProgress',
             thanosql_dot_v1_dot_trainer__pb2.GetJobProgressRequest.SerializeToString,
             thanosql_dot_v1_dot_trainer__pb2.GetJobProgressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDatasets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.TrainerService/ListDatasets',
+            thanosql_dot_v1_dot_trainer__pb2.ListDatasetsRequest.SerializeToString,
+            thanosql_dot_v1_dot_trainer__pb2.ListDatasetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/thanosql.v1.TrainerService/GetDataset',
+            thanosql_dot_v1_dot_trainer__pb2.GetDatasetRequest.SerializeToString,
+            thanosql_dot_v1_dot_trainer__pb2.GetDatasetEvent.FromString,
             options,
             channel_credentials,
             insecure,

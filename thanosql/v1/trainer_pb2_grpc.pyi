@@ -47,6 +47,10 @@ class TrainerServiceStub:
     """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
     GetJobProgress: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.GetJobProgressRequest, _trainer_pb2.GetJobProgressResponse]
     """How far jobs have come, as far as this trainer knows them."""
+    ListDatasets: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListDatasetsRequest, _trainer_pb2.ListDatasetsResponse]
+    """The data sets that have a name, and whether they stand in the workspace."""
+    GetDataset: _grpc.UnaryStreamMultiCallable[_trainer_pb2.GetDatasetRequest, _trainer_pb2.GetDatasetEvent]
+    """Puts a data set under the workspace root: one that has a name, or a repository of the hub."""
 
 @_typing.type_check_only
 class TrainerServiceAsyncStub(TrainerServiceStub):
@@ -66,6 +70,10 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
     GetJobProgress: _aio.UnaryUnaryMultiCallable[_trainer_pb2.GetJobProgressRequest, _trainer_pb2.GetJobProgressResponse]  # type: ignore[assignment]
     """How far jobs have come, as far as this trainer knows them."""
+    ListDatasets: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListDatasetsRequest, _trainer_pb2.ListDatasetsResponse]  # type: ignore[assignment]
+    """The data sets that have a name, and whether they stand in the workspace."""
+    GetDataset: _aio.UnaryStreamMultiCallable[_trainer_pb2.GetDatasetRequest, _trainer_pb2.GetDatasetEvent]  # type: ignore[assignment]
+    """Puts a data set under the workspace root: one that has a name, or a repository of the hub."""
 
 class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -124,5 +132,21 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_pb2.GetJobProgressResponse, _abc.Awaitable[_trainer_pb2.GetJobProgressResponse]]:
         """How far jobs have come, as far as this trainer knows them."""
+
+    @_abc_1.abstractmethod
+    def ListDatasets(
+        self,
+        request: _trainer_pb2.ListDatasetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.ListDatasetsResponse, _abc.Awaitable[_trainer_pb2.ListDatasetsResponse]]:
+        """The data sets that have a name, and whether they stand in the workspace."""
+
+    @_abc_1.abstractmethod
+    def GetDataset(
+        self,
+        request: _trainer_pb2.GetDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_trainer_pb2.GetDatasetEvent], _abc.AsyncIterator[_trainer_pb2.GetDatasetEvent]]:
+        """Puts a data set under the workspace root: one that has a name, or a repository of the hub."""
 
 def add_TrainerServiceServicer_to_server(servicer: TrainerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -403,6 +403,7 @@ class JobSpec(_message.Message):
     AUGMENTATION_FIELD_NUMBER: _builtins.int
     LANGUAGE_MODEL_FIELD_NUMBER: _builtins.int
     DEVICES_FIELD_NUMBER: _builtins.int
+    NEW_VERSION_FIELD_NUMBER: _builtins.int
     kind: Global___JobKind.ValueType
     model: _builtins.str
     """Name of the model to make."""
@@ -427,6 +428,8 @@ class JobSpec(_message.Message):
     """Empty: built where there are enough words, kept where it helps; "true", "false", or a file of the workspace."""
     devices: _builtins.int
     """Processes that train together, each on a device of its own; 0 or 1: one."""
+    new_version: _builtins.bool
+    """Of an export: it makes a new version, whatever versions there are; otherwise that which is registered as pending."""
     def __init__(
         self,
         *,
@@ -444,10 +447,11 @@ class JobSpec(_message.Message):
         augmentation: _builtins.bool | None = ...,
         language_model: _builtins.str = ...,
         devices: _builtins.int = ...,
+        new_version: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "eval_fraction", b"eval_fraction", "learning_rate", b"learning_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "base", b"base", "batch_size", b"batch_size", "devices", b"devices", "early_stopping", b"early_stopping", "epochs", b"epochs", "eval_fraction", b"eval_fraction", "kind", b"kind", "language_model", b"language_model", "learning_rate", b"learning_rate", "lora", b"lora", "model", b"model", "seed", b"seed", "statement", b"statement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation", "_eval_fraction", b"_eval_fraction", "_learning_rate", b"_learning_rate", "augmentation", b"augmentation", "base", b"base", "batch_size", b"batch_size", "devices", b"devices", "early_stopping", b"early_stopping", "epochs", b"epochs", "eval_fraction", b"eval_fraction", "kind", b"kind", "language_model", b"language_model", "learning_rate", b"learning_rate", "lora", b"lora", "model", b"model", "new_version", b"new_version", "seed", b"seed", "statement", b"statement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__augmentation: _TypeAlias = _typing.Literal["augmentation"]  # noqa: Y015
     _WhichOneofArgType__augmentation: _TypeAlias = _typing.Literal["_augmentation", b"_augmentation"]  # noqa: Y015
