@@ -8,7 +8,7 @@ from query_service.language.readers import READERS
 from query_service.language.source import Source, nearest
 from query_service.language.statements import Statement
 from query_service.language.tokens import read_tokens, split
-from query_service.language.unsupported import UNSUPPORTED
+from query_service.language.unsupported import find_unsupported
 from thanosql.errors import NotSupported, StatementSyntaxError
 
 LONGEST_TEXT = 100_000
@@ -30,17 +30,16 @@ def parse(text: str, *, longest: int = LONGEST_TEXT) -> list[Statement]:
 
 
 def _read_statement(r: Reader) -> Statement:
-    words = tuple(word_of(token) for token in r.tokens[:3])
+    words = [word_of(token) for token in r.tokens[:8]]
     at = r.at()
-    for entry in UNSUPPORTED:
-        if words[: len(entry.words)] == entry.words:
-            raise r.source.error(NotSupported, entry.message, at, entry.instead)
+    entry = find_unsupported(words)
+    if entry is not None:
+        raise r.source.error(NotSupported, entry.message, at, entry.instead)
     written = r.written(r.tokens[0])
     read = READERS.get(words[0] or written)
     if read is None:
-        beginnings = [name for name in READERS if name.isalpha()]
-        near = nearest(written, (*beginnings, *(entry.words[0] for entry in UNSUPPORTED)))
-        meant = f"Did you mean {near}? " if near else ""
-        hint = f"{meant}Statements begin with {', '.join(beginnings)}."
+        beginnings = sorted(name for name in READERS if name.isalpha())
+        near = nearest(written, beginnings)
+        hint = f"Did you mean {near}?" if near else f"Statements begin with {', '.join(beginnings)}."
         raise r.source.error(StatementSyntaxError, f"no statement begins with {written!r}", at, hint)
     return read(r)

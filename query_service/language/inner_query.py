@@ -116,7 +116,8 @@ def _refuse_side_effects(source: Source, tree: exp.Query, at: int) -> None:
     for node in tree.walk():
         if isinstance(node, exp.Into):
             place = place_of(node, at)
-            raise source.error(NotSupported, "SELECT … INTO is not supported: a query changes nothing", place)
+            hint = "CREATE TABLE table AS SELECT … keeps the rows of a query."
+            raise source.error(NotSupported, "SELECT … INTO is not supported: a query changes nothing", place, hint)
         if isinstance(node, exp.Lock):
             raise source.error(NotSupported, "FOR UPDATE and FOR SHARE are not supported: a query locks nothing", at)
         if isinstance(node, exp.CTE) and not isinstance(node.this, (exp.Query, exp.Values, exp.DML)):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from query_service.language.elsewhere import BESIDE_THE_OBJECT, OBJECTS, STATEMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,9 @@ class Unsupported:
 
 _FILES = "Put the files under the workspace root by hand, and read a csv with COPY table FROM 'path'."
 _REPLACE = "Change the csv file, and read it again with COPY table OPTIONS (overwrite=True) FROM 'path'."
-_ONE_BY_ONE = "A script is not a transaction: each statement is done, whole or not at all, before the next begins."
 
-# Where two entries share their first words, the longer one stands first.
 UNSUPPORTED: tuple[Unsupported, ...] = (
+    # What belongs to the dialect and is not there yet; delete the line when it is.
     Unsupported(("EVALUATE",), "PREDICT USING model OPTIONS (text_col='text') AS query reports the word error rate."),
     Unsupported(("EXPLAIN",), "Run the statement over a few rows (LIMIT 10) to see how long it takes."),
     Unsupported(
@@ -41,21 +43,37 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported(("UPDATE",), _REPLACE),
     Unsupported(("DELETE", "FROM"), _REPLACE),
     Unsupported(("ALTER", "TABLE"), _REPLACE),
-    Unsupported(("CREATE",), "Tables are made with COPY, models with BUILD MODEL.", later=False),
-    Unsupported(("SHOW",), "LIST TABLES, LIST MODELS and LIST BASE MODELS show what there is.", later=False),
-    Unsupported(("TRUNCATE",), "DROP TABLE table deletes a table.", later=False),
-    Unsupported(("MERGE",), _REPLACE, later=False),
-    Unsupported(("BEGIN",), _ONE_BY_ONE, later=False),
-    Unsupported(("START",), _ONE_BY_ONE, later=False),
-    Unsupported(("COMMIT",), _ONE_BY_ONE, later=False),
-    Unsupported(("ROLLBACK",), _ONE_BY_ONE, later=False),
-    Unsupported(("GRANT",), "There is one user: whoever holds the server's token.", later=False),
-    Unsupported(("REVOKE",), "There is one user: whoever holds the server's token.", later=False),
-    *(
-        Unsupported((word,), "Statements that change the database server are not part of the dialect.", later=False)
-        for word in (
-            *("ATTACH", "DETACH", "INSTALL", "LOAD", "PRAGMA", "SET", "RESET", "USE", "VACUUM", "ANALYZE"),
-            *("CALL", "DO", "EXECUTE", "EXEC", "PREPARE", "IMPORT", "CHECKPOINT", "COMMENT", "LOCK", "REFRESH"),
-        )
-    ),
 )
+
+_ELSEWHERE: dict[tuple[str, ...], Unsupported] = {
+    entry.words: entry
+    for entry in (
+        *UNSUPPORTED,
+        *(
+            Unsupported((verb, *name.split()), instead, later=False)
+            for instead, names in OBJECTS.items()
+            for name in names
+            for verb in ("CREATE", "ALTER", "DROP")
+        ),
+        *(
+            Unsupported(tuple(name.split()), instead, later=False)
+            for instead, names in STATEMENTS.items()
+            for name in names
+        ),
+    )
+}
+_LONGEST = max(map(len, _ELSEWHERE))
+
+
+def find_unsupported(words: Sequence[str]) -> Unsupported | None:
+    """What a statement with these first words, in capitals, is called, if it is one that is not to be had."""
+    if words[:1] == ["CREATE"]:
+        rest = list(words[1:])
+        while rest and rest[0] in BESIDE_THE_OBJECT:
+            del rest[0]
+        words = ["CREATE", *rest]
+    for count in range(min(_LONGEST, len(words)), 0, -1):
+        found = _ELSEWHERE.get(tuple(words[:count]))
+        if found is not None:
+            return found
+    return None
