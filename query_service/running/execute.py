@@ -57,7 +57,7 @@ def run_script(
             yield from plan.notices
             outcome = Outcome()
             for step in plan.steps:
-                if isinstance(step, p.Transcribe | p.WriteRepository) and outcome.version:  # just made ready
+                if isinstance(step, p.Transcribe | p.Evaluate | p.WriteRepository) and outcome.version:  # just made ready
                     step = replace(step, version=outcome.version)
                 outcome = yield from STEPS[type(step)](step, work)
             yield StatementDone(index, outcome.rows, clock() - started, outcome.message)

@@ -27,8 +27,16 @@ def _read_predict(r: Reader) -> Statement:
     return r.end(s.Predict, model=model, query=r.read_query(), **values)
 
 
+def _read_evaluate(r: Reader) -> Statement:
+    r.begin(s.Evaluate, "EVALUATE", "USING")
+    model = r.read_name("the name of a model")
+    values = r.read_options(s.Evaluate)
+    return r.end(s.Evaluate, model=model, query=r.read_query(), **values)
+
+
 READERS: dict[str, Callable[[Reader], Statement]] = {
     "PRINT": _read_print,
     "PREDICT": _read_predict,
+    "EVALUATE": _read_evaluate,
 }
 """By the word that a statement begins with."""

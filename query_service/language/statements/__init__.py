@@ -14,7 +14,7 @@ from query_service.language.statements.showing import (
     ListModels,
     ListTables,
 )
-from query_service.language.statements.speech import Predict, PrintAudio
+from query_service.language.statements.speech import Evaluate, Predict, PrintAudio
 from query_service.language.statements.statement import Statement
 from query_service.language.statements.tables import Copy, DropTable, Select
 
@@ -27,6 +27,7 @@ __all__ = [
     "DescribeModel",
     "DescribeTable",
     "DropTable",
+    "Evaluate",
     "ExportModel",
     "FitModel",
     "ListBaseModels",

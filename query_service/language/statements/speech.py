@@ -1,4 +1,4 @@
-"""Statements about recordings: PRINT AUDIO, PREDICT."""
+"""Statements about recordings: PRINT AUDIO, PREDICT, EVALUATE."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Predict(Statement):
     AS SELECT * FROM calls
 
     A recording that cannot be read gives NULL; on_error='fail' stops the statement instead. Transcripts
-    are cached by file and model version (cache=False: neither used nor filled). With text_col the word
+    are cached by the file's content and the model's version, so a file that was moved or copied is known, and a
+    PREDICT that was cut off goes on when it is run again (cache=False: neither used nor filled). With text_col the word
     error rate over the rows is reported. Words that the model is likely to miss, such as names, are favoured by
     hotwords=['Anna Müller', 'Kubernetes']; hotword_weight says how much (1; 0.5 to 2 make sense).
     """
@@ -69,6 +70,46 @@ class Predict(Statement):
     confidence_col: Name | None = None
     words_col: Name | None = None
     error_col: Name | None = None
+    on_error: str = "null"
+    cache: bool = True
+    hotwords: tuple[Name, ...] = ()
+    hotword_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluate(Statement):
+    """Scores a model on recordings whose transcripts are known: error rates with their 95 % intervals.
+
+    EVALUATE USING my_model OPTIONS (audio_col='recording', text_col='text')
+    AS SELECT * FROM calls WHERE held_out
+
+    Gives the rows metric, score, low, high: wer and cer, as fractions with their bootstrap intervals; substitutions,
+    insertions and deletions, in words; rows and audio_seconds, of what was scored; failed_rows, of recordings that
+    could not be read (on_error='fail' stops the statement instead). Rows without a text are left out, which a notice
+    says. Where the query has a column speaker, the intervals tell of other speakers too. Transcripts are cached as
+    those of PREDICT are, and hotwords favoured. Rates by group: SELECT speaker, wer(text, predicted) FROM (PREDICT …)
+    GROUP BY speaker.
+    """
+
+    KIND = "EVALUATE"
+    FORM = "EVALUATE USING model [OPTIONS (…)] AS query"
+    OPTIONS = (
+        o.AUDIO_COL,
+        o.TEXT_COL,
+        o.EPOCHS.ignored("EVALUATE does not train."),
+        o.MAX_EPOCHS.ignored("EVALUATE does not train."),
+        o.BATCH_SIZE.partial(default=0, remark="It is an upper bound; batches are made from the lengths of the files."),
+        o.ON_ERROR,
+        o.CACHE,
+        o.HOTWORDS,
+        o.HOTWORD_WEIGHT,
+    )
+
+    model: Name
+    query: Query
+    audio_col: Name = Name("audio_path")
+    text_col: Name = Name("text")
+    batch_size: int = 0
     on_error: str = "null"
     cache: bool = True
     hotwords: tuple[Name, ...] = ()

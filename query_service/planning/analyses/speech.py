@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from query_service.language import statements as s
-from query_service.language.source import Source
+from query_service.language.options import Name
+from query_service.language.source import NO_PLACE, Source
 from query_service.planning import steps as p
 from query_service.planning.analyses.analysis import Analysis
 from query_service.planning.analyses.names import check_column, find_model
 from query_service.planning.columns import check_query
 from query_service.planning.result_columns import audio_index, find_column, missing_column, taken_column
 from thanosql.errors import InvalidOption
-from thanosql.types import ModelState, Snapshot
+from thanosql.types import Model, ModelState, Snapshot
 
 HOTWORD_WEIGHT = 1.0
 """Where the statement names none: `thanosql.hotwords.WEIGHT`, which says why."""
@@ -47,11 +48,10 @@ def _predict(statement: s.Predict, snapshot: Snapshot, source: Source) -> tuple[
             message = f"{option} and {seen[name.text.lower()]} name the same column {name}"
             raise source.error(InvalidOption, message, name.at, "Each new column needs a name of its own.")
         seen[name.text.lower()] = option
-    pending = model.state is ModelState.PENDING
     transcribe = p.Transcribe(
         query=query.query,
         model=statement.model,
-        version=0 if pending else model.version,
+        version=_version(model),
         audio=statement.audio_col,
         reference=statement.text_col,
         result=statement.result_col,
@@ -62,12 +62,51 @@ def _predict(statement: s.Predict, snapshot: Snapshot, source: Source) -> tuple[
         cache=statement.cache,
         batch_size=statement.batch_size,
         hotwords=statement.hotwords,
-        hotword_weight=(statement.hotword_weight or HOTWORD_WEIGHT) if statement.hotwords else None,
+        hotword_weight=_hotword_weight(statement),
     )
-    return (p.MakeReady(statement.model, model.class_name), transcribe) if pending else (transcribe,)
+    return _made_ready(statement.model, model, transcribe)
+
+
+def _evaluate(statement: s.Evaluate, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:
+    model = find_model(statement.model, snapshot, source)
+    query = check_query(source, statement.query, snapshot)
+    check_column(source, query, statement.audio_col, "audio_col", statement.query.at)
+    check_column(source, query, statement.text_col, "text_col", statement.query.at)
+    if statement.audio_col.text.lower() == statement.text_col.text.lower():
+        message = f"audio_col and text_col name the same column {statement.text_col}"
+        at = statement.query.at if statement.text_col.at == NO_PLACE else statement.text_col.at
+        raise source.error(InvalidOption, message, at, "One holds paths of recordings, the other what they say.")
+    evaluate = p.Evaluate(
+        query=query.query,
+        model=statement.model,
+        version=_version(model),
+        audio=statement.audio_col,
+        reference=statement.text_col,
+        on_error=statement.on_error,
+        cache=statement.cache,
+        batch_size=statement.batch_size,
+        hotwords=statement.hotwords,
+        hotword_weight=_hotword_weight(statement),
+    )
+    return _made_ready(statement.model, model, evaluate)
+
+
+def _version(model: Model) -> int:
+    return 0 if model.state is ModelState.PENDING else model.version
+
+
+def _hotword_weight(statement: s.Predict | s.Evaluate) -> float | None:
+    return (statement.hotword_weight or HOTWORD_WEIGHT) if statement.hotwords else None
+
+
+def _made_ready(name: Name, model: Model, step: p.Transcribe | p.Evaluate) -> tuple[p.Step, ...]:
+    """The step, after one that exports the model where nobody has yet."""
+    pending = model.state is ModelState.PENDING
+    return (p.MakeReady(name, model.class_name), step) if pending else (step,)
 
 
 ANALYSES: dict[type[s.Statement], Analysis] = {
     s.PrintAudio: _print_audio,
     s.Predict: _predict,
+    s.Evaluate: _evaluate,
 }

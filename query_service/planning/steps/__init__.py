@@ -12,7 +12,7 @@ from query_service.planning.steps.showing import (
     ShowTable,
     ShowTables,
 )
-from query_service.planning.steps.speech import PlayAudio, Transcribe
+from query_service.planning.steps.speech import Evaluate, PlayAudio, Transcribe
 from query_service.planning.steps.tables import CopyFile, FetchRows, RemoveTable
 
 Step = (
@@ -21,6 +21,7 @@ Step = (
     | RemoveTable
     | PlayAudio
     | Transcribe
+    | Evaluate
     | MakeReady
     | TrainModel
     | FitModel
@@ -39,6 +40,7 @@ Step = (
 
 __all__ = [
     "CopyFile",
+    "Evaluate",
     "FetchRows",
     "FitModel",
     "MakeReady",

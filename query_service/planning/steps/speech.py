@@ -44,3 +44,27 @@ class Transcribe:
     hotwords: tuple[Name, ...]
     hotword_weight: float | None
     """Nats for each letter of them; None where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Scores the transcripts of the recordings of a query against what was said."""
+
+    TITLE: ClassVar[str] = "evaluate"
+    COLUMNS: ClassVar[tuple[str, ...]] = ("metric", "score", "low", "high")
+    """Of its rows."""
+
+    query: TableQuery
+    model: Name
+    version: int
+    """0: the one that the step before has made ready."""
+    audio: Name
+    reference: Name
+    """Column with what was said."""
+    on_error: str
+    cache: bool
+    batch_size: int
+    """Upper bound; 0: the server's own."""
+    hotwords: tuple[Name, ...]
+    hotword_weight: float | None
+    """Nats for each letter of them; None where there are none."""
