@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from query_service.language.inner_query import word_of
+from collections.abc import Sequence
+
+from sqlglot.tokenizer_core import Token
+
+from query_service.language.nested import Nesting
 from query_service.language.reader import Reader
 from query_service.language.readers import READERS
 from query_service.language.source import Source, nearest
 from query_service.language.statements import Statement
-from query_service.language.tokens import read_tokens, split
+from query_service.language.tokens import read_tokens, split, word_of
 from query_service.language.unsupported import find_unsupported
 from thanosql.errors import NotSupported, StatementSyntaxError
 
@@ -26,7 +30,11 @@ def parse(text: str, *, longest: int = LONGEST_TEXT) -> list[Statement]:
     if not scripts:
         hint = "Try LIST TABLES, or COPY table FROM 'file.csv'."
         raise StatementSyntaxError("there is no statement in this text", hint=hint)
-    return [_read_statement(Reader(source, tokens)) for tokens in scripts]
+    return [Nesting(source, _read_tokens).read_statement(tokens) for tokens in scripts]
+
+
+def _read_tokens(source: Source, tokens: Sequence[Token], nesting: Nesting) -> Statement:
+    return _read_statement(Reader(source, tokens, nesting))
 
 
 def _read_statement(r: Reader) -> Statement:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from query_service.language.nested import Nested, Nesting, replace_nested
 from query_service.language.source import Source, nearest
-from query_service.language.tokens import StatementDialect
+from query_service.language.tokens import StatementDialect, word_of
 from thanosql.errors import NotSupported, StatementSyntaxError
 
 _BEGINNINGS = ("SELECT", "WITH", "VALUES")
@@ -19,8 +19,6 @@ _CLAUSES = (
     *("SELECT", "DISTINCT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "JOIN", "LEFT"),
     *("INNER", "USING", "BETWEEN", "LIKE", "AND", "CASE", "WHEN", "THEN", "ELSE", "END"),
 )
-_SPEECH = {"PREDICT": ("USING",), "EVALUATE": ("USING",), "LIST": ("TABLE", "TABLES", "MODEL", "MODELS", "BASE")}
-_TEXT_TOKENS = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEREDOC_STRING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +33,11 @@ class Query:
     """Never changed: passes copy it."""
     length: int = field(default=0, compare=False, repr=False)
     """In tokens."""
+    nested: tuple[Nested, ...] = field(default=(), repr=False)
+    """Statements that stand in it as tables do; its tree has their relations instead. Inner ones are in theirs."""
 
 
-def word_of(token: Token) -> str:
-    """A bare word in capitals; empty for anything else (a quoted name is no keyword)."""
-    if token.token_type in _TEXT_TOKENS or not (token.text[:1].isalpha() or token.text[:1] == "_"):
-        return ""
-    return token.text.upper()
-
-
-def read_query(source: Source, tokens: Sequence[Token]) -> Query:
+def read_query(source: Source, tokens: Sequence[Token], nesting: Nesting) -> Query:
     """Reads the tokens of a query; there is at least one.
 
     Raises:
@@ -52,12 +45,12 @@ def read_query(source: Source, tokens: Sequence[Token]) -> Query:
         NotSupported: a query, but one that holds what cannot be run here.
     """
     start, end = tokens[0].start, tokens[-1].end + 1
-    _refuse_nested_statements(source, tokens)
-    _check_beginning(source, tokens)
     _check_parentheses(source, tokens)
+    tokens, nested = replace_nested(source, tokens, nesting)
+    _check_beginning(source, tokens)
     try:
         parser = StatementDialect().parser(error_level=ErrorLevel.IMMEDIATE)
-        trees = parser.parse(list(tokens), source.text)
+        trees = parser.parse(tokens, source.text)
     except ParseError as error:
         raise _syntax_error(source, tokens, error) from error
     except RecursionError as error:
@@ -71,7 +64,7 @@ def read_query(source: Source, tokens: Sequence[Token]) -> Query:
     if not isinstance(tree, exp.Query):
         raise source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", start)
     _refuse_side_effects(source, tree, start)
-    return Query(source.text[start:end], start, tree, len(tokens))
+    return Query(source.text[start:end], start, tree, len(tokens), nested)
 
 
 def _check_beginning(source: Source, tokens: Sequence[Token]) -> None:
@@ -95,21 +88,6 @@ def _check_parentheses(source: Source, tokens: Sequence[Token]) -> None:
             opened.pop()
     if opened:
         raise source.error(StatementSyntaxError, "the ( here is not closed", opened[-1].start)
-
-
-def _refuse_nested_statements(source: Source, tokens: Sequence[Token]) -> None:
-    """PREDICT, EVALUATE and LIST as table expressions are a later release's."""
-    opens = True
-    for token, after in pairwise(tokens):
-        word = word_of(token)
-        if opens and word_of(after) in _SPEECH.get(word, ()):
-            raise source.error(
-                NotSupported,
-                f"{word} inside another statement is not yet supported",
-                token.start,
-                f"Run the {word} by itself, and go on with its rows in Python: session.sql(…).to_pandas().",
-            )
-        opens = token.token_type == TokenType.L_PAREN
 
 
 def _refuse_side_effects(source: Source, tree: exp.Query, at: int) -> None:

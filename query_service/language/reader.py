@@ -7,19 +7,23 @@ from typing import Any
 
 from sqlglot.tokenizer_core import Token, TokenType
 
-from query_service.language.inner_query import Query, read_query, word_of
+from query_service.language.inner_query import Query, read_query
+from query_service.language.nested import Nesting
 from query_service.language.options import Given, Name, read_options
 from query_service.language.source import Source, nearest
 from query_service.language.statements import Statement
+from query_service.language.tokens import word_of
 from thanosql.errors import StatementSyntaxError
 
 
 class Reader:
     """Reads one statement from left to right."""
 
-    def __init__(self, source: Source, tokens: Sequence[Token]) -> None:
+    def __init__(self, source: Source, tokens: Sequence[Token], nesting: Nesting) -> None:
         self.source = source
         self.tokens = tokens
+        self.nesting = nesting
+        """Reads the statements inside this one."""
         self.next = 0
         self.form = ""
 
@@ -234,4 +238,12 @@ class Reader:
             raise self.expected("a query")
         tokens = self.tokens[self.next :]
         self.next = len(self.tokens)
-        return read_query(self.source, tokens)
+        return read_query(self.source, tokens, self.nesting)
+
+    def read_rest_as_statement(self) -> Statement:
+        """The statement that the rest of this one is."""
+        if self.next >= len(self.tokens):
+            raise self.expected("a statement")
+        tokens = self.tokens[self.next :]
+        self.next = len(self.tokens)
+        return self.nesting.read_statement(tokens)

@@ -86,6 +86,16 @@ def split(tokens: Sequence[Token]) -> list[list[Token]]:
     return [statement for statement in statements if statement]
 
 
+_TEXT_TOKENS = (TokenType.STRING, TokenType.IDENTIFIER, TokenType.NUMBER, TokenType.HEREDOC_STRING)
+
+
+def word_of(token: Token) -> str:
+    """A bare word in capitals; empty for anything else (a quoted name is no keyword)."""
+    if token.token_type in _TEXT_TOKENS or not (token.text[:1].isalpha() or token.text[:1] == "_"):
+        return ""
+    return token.text.upper()
+
+
 def _blank_comments(source: Source) -> str:
     """The text with a space for each character of a comment, so that every offset keeps its meaning."""
     text = source.text
