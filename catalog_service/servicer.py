@@ -20,7 +20,7 @@ from catalog_service.tables.store import TableStore
 from thanosql import modelstore
 from thanosql.convert import from_message, to_message
 from thanosql.errors import UnknownTable
-from thanosql.types import AudioKey, CachedTranscript, IfExists, JobSpec, JobState, Model, Progress, Snapshot
+from thanosql.types import AudioKey, CachedTranscript, IfExists, JobSpec, JobState, Model, Notice, Progress, Snapshot
 from thanosql.v1 import catalog_pb2 as messages
 from thanosql.v1 import types_pb2
 from thanosql.v1.catalog_pb2_grpc import CatalogServiceServicer
@@ -79,10 +79,14 @@ class CatalogServicer(CatalogServiceServicer):
             threads=self._config.query_threads,
             now=self._now(),
             clock=time.monotonic,
+            audio_col=request.audio_col,
+            sheet=request.sheet,
         )
         for event in events:
             if isinstance(event, Progress):
                 yield messages.CopyTableEvent(progress=to_message(event, types_pb2.Progress))
+            elif isinstance(event, Notice):
+                yield messages.CopyTableEvent(notice=to_message(event, types_pb2.Notice))
             else:
                 yield messages.CopyTableEvent(result=to_message(event, messages.CopyTableResult))
 

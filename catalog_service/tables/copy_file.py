@@ -1,4 +1,4 @@
-"""COPY: a file under the workspace root becomes a table, all of it or nothing."""
+"""COPY: a file, or a folder of recordings, under the workspace root becomes a table, all of it or nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from catalog_service.tables.pace import Clock, Pace
 from catalog_service.tables.reading import Connection, File, Prepare, open_reader
 from catalog_service.tables.store import TableStore
 from thanosql.errors import DataError, NotSupported
-from thanosql.types import CopyTableResult, IfExists, Progress
+from thanosql.types import CopyTableResult, IfExists, Notice, Progress
 from thanosql.workspace import existing_file, resolve
 
 log = logging.getLogger(__name__)
@@ -52,22 +52,32 @@ def copy_file(
     threads: int,
     now: datetime,
     clock: Clock,
-) -> Iterator[Progress | CopyTableResult]:
-    """Reads the file `path` into `table`; ends with the number of its rows.
+    audio_col: str = "",
+    sheet: str = "",
+) -> Iterator[Progress | Notice | CopyTableResult]:
+    """Reads the file or folder `path` into `table`; ends with the number of its rows.
 
     Closing the iterator before its end leaves the tables as they were.
 
     Raises:
-        PathRefused, NotFound: the path is not that of a file under `workspace`.
+        PathRefused, NotFound: the path is not that of a file or folder under `workspace`.
         NotSupported: there is no reader for such a file.
         NameTaken: the table exists, and `if_exists` is FAIL.
         DataError: the file cannot be used.
+        InvalidOption: `audio_col` or `sheet` makes no sense for it.
     """
     existing = find_table(table, store.tables())
     mode = choose_write(table, existing, if_exists)
-    place = _find_file(workspace, path)
-    prepare = choose_reader(path)
-    file = File(place, path, existing if mode is WriteMode.APPEND else None, clock)
+    place = resolve(workspace, path)
+    prepare: Prepare
+    if place.is_dir():
+        from catalog_service.tables.audio_folder import prepare_folder as prepare
+    else:
+        place = _find_file(workspace, path)
+        prepare = choose_reader(path)
+        if audio_col:
+            yield Notice(f"audio_col has no effect: {path!r} is a file, whose columns have names of their own.")
+    file = File(place, path, existing if mode is WriteMode.APPEND else None, clock, workspace, audio_col, sheet)
     name = table if existing is None else existing.name
     with closing(open_reader(memory_limit, threads)) as connection:
         selection = yield from prepare(connection, file)
@@ -100,11 +110,6 @@ def choose_reader(path: str) -> Prepare:
 
 
 def _find_file(workspace: Path, path: str) -> Path:
-    if resolve(workspace, path).is_dir():
-        raise NotSupported(
-            f"COPY from a folder ({path!r}) is not yet supported",
-            hint="Name a file: a csv with the columns audio_path and text, for example.",
-        )
     place = existing_file(workspace, path)
     if not os.access(place, os.R_OK):
         raise DataError(f"catalog_service may not read {path!r}", hint=f"Let it: chmod a+r {shlex.quote(path)}")

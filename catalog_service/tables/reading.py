@@ -12,14 +12,14 @@ from typing import Any
 import duckdb
 
 from catalog_service.tables.pace import EVERY_SECONDS, Clock, Pace
-from thanosql.types import Progress, Table
+from thanosql.types import Notice, Progress, Table
 
 Connection = duckdb.DuckDBPyConnection
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The file that a COPY reads."""
+    """The file, or the folder of recordings, that a COPY reads."""
 
     place: Path
     """Where it is, under the workspace root."""
@@ -28,6 +28,12 @@ class File:
     append_to: Table | None
     """The table whose columns it must have; None: it makes the columns."""
     clock: Clock
+    root: Path = Path()
+    """The workspace root."""
+    audio_col: str = ""
+    """Of a folder: the column with the paths of the recordings; empty: audio_path."""
+    sheet: str = ""
+    """Of a workbook: the sheet that is read; empty: the first that is not hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,8 @@ class Selection:
     """How many there are."""
 
 
-Prepare = Callable[[Connection, File], Generator[Progress, None, Selection]]
-"""Checks a file and decides its types; says how far it is meanwhile."""
+Prepare = Callable[[Connection, File], Generator[Progress | Notice, None, Selection]]
+"""Checks a file and decides its types; says how far it is meanwhile, and what the user should know."""
 
 
 def open_reader(memory_limit: str, threads: int) -> Connection:

@@ -17,7 +17,7 @@ from catalog_service.tables.copy_file import copy_file
 from catalog_service.tables.duckdb_store import DuckDBStore, open_duckdb_store
 from thanosql.clients import CatalogClient
 from thanosql.rpc.channel import open_channel
-from thanosql.types import CopyTableResult, IfExists, Progress
+from thanosql.types import CopyTableResult, IfExists, Notice, Progress
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -60,10 +60,16 @@ def rows_of(store: DuckDBStore) -> Callable[[str], list[tuple[object, ...]]]:
 
 
 @pytest.fixture
-def copy(store: DuckDBStore, workspace: Path) -> Callable[..., int]:
+def notices() -> list[str]:
+    """What COPYs have told their user, beside how far they were."""
+    return []
+
+
+@pytest.fixture
+def copy(store: DuckDBStore, workspace: Path, notices: list[str]) -> Callable[..., int]:
     """COPYs a file of the workspace into a table; how many rows came. Its clock ticks once a look."""
 
-    def run(path: str, table: str = "calls", if_exists: IfExists = IfExists.FAIL) -> int:
+    def run(path: str, table: str = "calls", if_exists: IfExists = IfExists.FAIL, **options: str) -> int:
         ticks = count()
         events = copy_file(
             store,
@@ -75,9 +81,11 @@ def copy(store: DuckDBStore, workspace: Path) -> Callable[..., int]:
             threads=2,
             now=NOW,
             clock=lambda: float(next(ticks)),
+            **options,
         )
-        *progress, result = events
-        assert all(isinstance(each, Progress) for each in progress)
+        *before, result = events
+        assert all(isinstance(each, Progress | Notice) for each in before)
+        notices.extend(each.text for each in before if isinstance(each, Notice))
         assert isinstance(result, CopyTableResult)
         return result.rows
 
