@@ -9,8 +9,10 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from query_service.language.clauses import check_clauses
+from query_service.language.foreign_parts import refuse_foreign_parts
 from query_service.language.nested import Nested, Nesting, replace_nested
-from query_service.language.source import Source, nearest
+from query_service.language.source import Source, nearest, place_of
 from query_service.language.tokens import StatementDialect, word_of
 from thanosql.errors import NotSupported, StatementSyntaxError
 
@@ -48,6 +50,7 @@ def read_query(source: Source, tokens: Sequence[Token], nesting: Nesting) -> Que
     _check_parentheses(source, tokens)
     tokens, nested = replace_nested(source, tokens, nesting)
     _check_beginning(source, tokens)
+    check_clauses(source, tokens)
     try:
         parser = StatementDialect().parser(error_level=ErrorLevel.IMMEDIATE)
         trees = parser.parse(tokens, source.text)
@@ -64,6 +67,7 @@ def read_query(source: Source, tokens: Sequence[Token], nesting: Nesting) -> Que
     if not isinstance(tree, exp.Query):
         raise source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", start)
     _refuse_side_effects(source, tree, start)
+    refuse_foreign_parts(source, tree, start)
     return Query(source.text[start:end], start, tree, len(tokens), nested)
 
 
@@ -107,15 +111,6 @@ def _refuse_side_effects(source: Source, tree: exp.Query, at: int) -> None:
         if isinstance(node, (exp.Placeholder, exp.Parameter)):
             hint = "Write the value itself; a text that holds it is quoted."
             raise source.error(NotSupported, "parameters ($1, ?, @name) are not supported", place_of(node, at), hint)
-
-
-def place_of(node: exp.Expr, otherwise: int) -> int:
-    """Where a node or the first of its parts stands in the user's text."""
-    for part in node.walk():
-        start = part.meta.get("start")
-        if isinstance(start, int):
-            return start
-    return otherwise
 
 
 def _syntax_error(source: Source, tokens: Sequence[Token], error: ParseError) -> StatementSyntaxError:

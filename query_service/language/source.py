@@ -11,6 +11,8 @@ from thanosql.errors import ThanoSQLError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sqlglot import exp
+
 ErrorType = TypeVar("ErrorType", bound=ThanoSQLError)
 
 NO_PLACE = -1
@@ -49,6 +51,15 @@ class Source:
         if not error.line and at != NO_PLACE:
             error.line, error.column, error.excerpt = self.locate(at)
         return error
+
+
+def place_of(node: exp.Expr, otherwise: int) -> int:
+    """Where a part of a query, or the first of its own parts, stands in the user's text."""
+    for part in node.walk():
+        start = part.meta.get("start")
+        if isinstance(start, int):
+            return start
+    return otherwise
 
 
 def nearest(word: str, candidates: Iterable[str], *, at_least: float = 0.7) -> str | None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from query_service.language.functions import ALLOWED, COMMON, REFUSED, TABLE_FUNCTIONS
-from query_service.language.inner_query import Query, place_of
-from query_service.language.source import Source, nearest, suggest
+from query_service.language.inner_query import Query
+from query_service.language.source import Source, nearest, place_of, suggest
 from thanosql.errors import NotSupported, UnknownTable
 from thanosql.types import Snapshot
 
