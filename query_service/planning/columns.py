@@ -12,8 +12,8 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from query_service.language.inner_query import Query, place_of
-from query_service.language.source import Source, suggest
+from query_service.language.inner_query import Query
+from query_service.language.source import Source, place_of, suggest
 from query_service.language.tokens import StatementDialect
 from query_service.planning.access import check_functions, check_tables
 from query_service.planning.steps.query import TableQuery
