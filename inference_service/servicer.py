@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from inference_service.config import InferenceConfig
+from inference_service.models.measured import estimate_transcription
 from inference_service.models.models import LoadedModel, Models
 from inference_service.speech.beam import choose_decoder
 from inference_service.speech.clips import ClipStream
@@ -19,7 +20,7 @@ from inference_service.triton.repository import export_model
 from thanosql.convert import from_message, to_message
 from thanosql.errors import DataError, InvalidOption
 from thanosql.modelstore import version_folder
-from thanosql.types import ClipFailure, TranscribeClip, TranscribeStart
+from thanosql.types import ClipFailure, EstimateRequest, TranscribeClip, TranscribeStart, TranscriptionEstimate
 from thanosql.v1 import inference_pb2, inference_pb2_grpc
 
 Requests = AsyncIterator[inference_pb2.TranscribeRequest]
@@ -83,6 +84,19 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         """What the loaded models have done."""
         figures = await asyncio.to_thread(self._models.statistics, request.model, request.version)
         return inference_pb2.Statistics(models=[to_message(each, inference_pb2.ModelStatistics) for each in figures])
+
+    async def Estimate(  # noqa: N802
+        self,
+        request: inference_pb2.EstimateRequest,
+        context: Any,  # noqa: ARG002
+    ) -> inference_pb2.TranscriptionEstimate:
+        """What some recordings will take."""
+        asked = from_message(request, EstimateRequest)
+
+        def estimate() -> TranscriptionEstimate:
+            return estimate_transcription(asked, self._models.measured(asked.model, asked.version), self._config)
+
+        return to_message(await asyncio.to_thread(estimate), inference_pb2.TranscriptionEstimate)
 
     async def ExportModel(  # noqa: N802
         self,

@@ -24,6 +24,7 @@ from thanosql.types import (
     ClipFailure,
     CopyTableResult,
     Dataset,
+    EstimateRequest,
     Event,
     ExportedModel,
     GetDatasetResult,
@@ -47,6 +48,7 @@ from thanosql.types import (
     TranscribeClip,
     TranscribeStart,
     Transcript,
+    TranscriptionEstimate,
 )
 from thanosql.v1 import (
     catalog_pb2,
@@ -458,6 +460,15 @@ class InferenceClient(_Client):
         request = inference_pb2.GetStatisticsRequest(model=model, version=version)
         response = self._unary(self._stub.GetStatistics, request)
         return tuple(from_message(each, ModelStatistics) for each in response.models)
+
+    def estimate(self, request: EstimateRequest) -> TranscriptionEstimate:
+        """What it will take to transcribe some recordings; nothing is loaded, measured or computed for it.
+
+        Raises:
+            UnknownModel: there is no such model or version.
+        """
+        message = to_message(request, inference_pb2.EstimateRequest)
+        return from_message(self._unary(self._stub.Estimate, message), TranscriptionEstimate)
 
     def export_model(self, model: str, version: int, path: str) -> ExportedModel:
         """Writes a version as a model repository for Triton.

@@ -32,11 +32,13 @@ from thanosql.rpc.channel import MAX_MESSAGE_BYTES
 from thanosql.rpc.status import to_error
 from thanosql.types import (
     ClipFailure,
+    EstimateRequest,
     ExportedModel,
     ModelStatistics,
     TranscribeClip,
     TranscribeStart,
     Transcript,
+    TranscriptionEstimate,
 )
 from thanosql.workspace import existing_file
 
@@ -120,6 +122,10 @@ class OpenInferenceClient:
     def get_statistics(self, model: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:  # noqa: ARG002
         """None: how such a server computes is its own affair."""
         return ()
+
+    def estimate(self, request: EstimateRequest) -> TranscriptionEstimate:  # noqa: ARG002
+        """Nothing is known: the protocol does not ask how fast a server is."""
+        return TranscriptionEstimate(reason=f"{self._peer} does not tell how fast it is")
 
     def export_model(self, model: str, version: int, path: str) -> ExportedModel:  # noqa: ARG002
         """Raises `NotSupported`: the protocol has no such call."""

@@ -452,6 +452,45 @@ class ModelStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimateRequest:
+    """Recordings of which one wants to know what it will take to transcribe them."""
+
+    model: str
+    version: int
+    batch_size: int = 0
+    """Upper bound of rows in a batch; 0: the server's own."""
+    seconds: tuple[float, ...] = ()
+    """Lengths of all recordings, or of some that stand for the others."""
+    recordings: int = 0
+    """How many there are; 0: as many as lengths."""
+    hotwords: bool = False
+    """Words are to be favoured, which takes a slower way to read what the model says."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionEstimate:
+    """What it will take to transcribe some recordings on one machine, with nothing else to do."""
+
+    is_known: bool = False
+    """The model was measured on this machine, or has computed something since the start of its service."""
+    batches: int = 0
+    compute_seconds: float = 0.0
+    """Summed over the workers."""
+    elapsed_seconds: float = 0.0
+    """From the first recording to the last answer, the model being in memory."""
+    measured_on: str = ""
+    """The day (UTC) on which it was measured: 2026-11-27; empty: not told."""
+    is_loaded: bool = False
+    """It is in memory: else loading it comes before."""
+    plan: ServingPlan | None = None
+    """How it is served, or would be; None where it was never measured here."""
+    reason: str = ""
+    """What the figures rest on, or why there are none."""
+    longest_seconds: float = 0.0
+    """The longest recording that is taken; 0: not told. Longer and too short ones are left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExportedModel:
     """A model repository for Triton that was written."""
 

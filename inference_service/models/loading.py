@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,8 @@ class Loader:
                     trial.measure, questions, self._config.calibration_seconds, lambda: trial.spent_seconds
                 )
                 calibration = choose(figures, questions)
+            if calibration is not None and not is_measured:
+                calibration = replace(calibration, measured_on=datetime.now(UTC).date().isoformat())
             plan = self._plan(choice, calibration, reason)
             largest = _warm(trial, plan, calibration if is_measured else None)
             engine = trial.take(plan.workers, plan.threads)
@@ -116,8 +119,8 @@ class Loader:
             self._files.keep(folder, facts, {"calibration": asdict(calibration), "memory_bytes": memory_bytes})
         return Ready(engine, plan, calibration, memory_bytes)
 
-    def recall_plan(self, folder: Path) -> ServingPlan | None:
-        """How the version would be served, as far as it was measured before; None where it never was."""
+    def recall_plan(self, folder: Path) -> tuple[ServingPlan, Calibration] | None:
+        """How the version would be served, and what was measured before; None where nothing ever was."""
         try:
             if (known := self._recall_choice(folder)) is None:
                 return None
@@ -125,7 +128,7 @@ class Loader:
             calibration, _ = _read_result(self._files.recall(folder, self._facts(folder, choice)))
         except FileNotFoundError:  # the version was deleted
             return None
-        return None if calibration is None else self._plan(choice, calibration, reason)
+        return None if calibration is None else (self._plan(choice, calibration, reason), calibration)
 
     def estimate_bytes(self, folder: Path) -> int:
         """What the version will take in memory: as measured before, or by its files."""

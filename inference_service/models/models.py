@@ -15,6 +15,7 @@ from inference_service.config import InferenceConfig
 from inference_service.engines.engine import candidates, choose_device, count_cores
 from inference_service.models.loaded_model import LoadedModel, make_statistics
 from inference_service.models.loading import Loader
+from inference_service.models.measured import Measured
 from inference_service.models.memory import SHARE, count_memory
 from inference_service.models.shelf import OnChange, Problem, Shelf, Version
 from inference_service.models.versions import Files, identify_files, list_versions, unknown_model
@@ -25,7 +26,7 @@ from inference_service.scheduling.batching import Sharing
 from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, UnknownModel, stopping
 from thanosql.language_model import count_language_model_bytes, read_language_model
 from thanosql.modelstore import read_description, version_folder
-from thanosql.types import ModelStatistics, Priority, ServingState
+from thanosql.types import ModelStatistics, Priority, ServingPlan, ServingState
 
 __all__ = ["LoadedModel", "Models"]
 
@@ -147,11 +148,29 @@ class Models:
                 *key,
                 sums,
                 model,
-                plan=None if model else self._loader.recall_plan(version_folder(self._store, *key)),
+                plan=None if model else self._recall_plan(*key),
                 problem=problem.error.message if problem else "",
             )
             for _, key, model, problem, sums in chosen
         )
+
+    def measured(self, name: str, version: int) -> Measured:
+        """What is known of how fast a version is here; it is not loaded for that.
+
+        Raises:
+            UnknownModel: the store has no such version.
+        """
+        identify_files(self._store, name, version)
+        with self._shelf.lock:
+            known = self._shelf.versions.get((name, version))
+            model = known.model if known is not None else None
+        sums = known.figures.sums if known is not None else Figures()
+        folder = version_folder(self._store, name, version)
+        if model is not None:
+            return Measured(sums, model.plan, model.calibration, True, model.language is not None)
+        reads_with_language = count_language_model_bytes(folder) > 0
+        plan, calibration = self._loader.recall_plan(folder) or (None, None)
+        return Measured(sums, plan, calibration, False, reads_with_language)
 
     def figures(self, name: str, version: int) -> Figures:
         """What one version has done since the service started; nothing, where it was never loaded."""
@@ -169,6 +188,10 @@ class Models:
     def close(self) -> None:
         """Frees every model; whoever still waits for one, or for its answers, gets `Unavailable`."""
         self._shelf.close()
+
+    def _recall_plan(self, name: str, version: int) -> ServingPlan | None:
+        known = self._loader.recall_plan(version_folder(self._store, name, version))
+        return known[0] if known else None
 
     # --- which version ------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,8 @@ class Calibration:
     reason: str
     """What was measured, and what was chosen for it."""
     spent_seconds: float = 0.0
+    measured_on: str = ""
+    """The day (UTC), as 2026-11-27; empty in files of before it was kept."""
 
 
 def choose(figures: Figures, questions: Questions) -> Calibration | None:

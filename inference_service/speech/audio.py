@@ -19,6 +19,8 @@ PAUSE_CONTEXT = 1.0
 CUT_FROM, CUT_TO = 9.0, 14.0
 """A cut is made so many seconds after the last one: pieces of 16 s, context included, cost a sixth less per second of
 audio than pieces of 30 s (measured, wav2vec2-base on two cores: attention grows with the square of the length)."""
+EXPECTED_STEP, EXPECTED_CONTEXT = 11.5, 2.25
+"""Seconds from one cut to the next and of context, on an average: pieces of 16 s."""
 PAUSE_SECONDS = 0.2
 PAUSE_LEVEL = 0.1
 """Loudness, as a share of that of the stretch, under which `PAUSE_SECONDS` are a pause (−20 dB)."""
@@ -69,6 +71,22 @@ def cut_pieces(blocks: Iterable[Samples], *, sample_rate: int, frame_samples: in
             start, keep_from = keep_until - context, keep_until
     end = start + len(held)
     yield Piece(held, Span(start, end, keep_from, end, is_last=True))
+
+
+def expect_pieces(seconds: float) -> list[float]:
+    """Lengths of the pieces that a recording of so many seconds is about cut into, without hearing it.
+
+    >>> expect_pieces(30.0)
+    [30.0]
+    >>> expect_pieces(60.0)
+    [13.75, 16.0, 16.0, 27.75]
+    """
+    lengths, start, keep_from = [], 0.0, 0.0
+    while seconds - start > PIECE_SECONDS:
+        keep_from += EXPECTED_STEP
+        lengths.append(keep_from + EXPECTED_CONTEXT - start)
+        start = keep_from - EXPECTED_CONTEXT
+    return [*lengths, seconds - start]
 
 
 def _find_cut(samples: Samples, sample_rate: int, step: int) -> tuple[int, int]:

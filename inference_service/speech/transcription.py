@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from inference_service.config import InferenceConfig
 from inference_service.models.models import LoadedModel
 from inference_service.monitoring.outcomes import recorded
+from inference_service.planning.plan import waiting_seconds
 from inference_service.scheduling.admission import Admission, check_request
 from inference_service.speech.audio import PIECE_SECONDS, Piece, Span, cut_pieces
 from inference_service.speech.beam import choose_decoder
@@ -240,19 +241,10 @@ class Transcribers:
         if model not in self._admissions:
             computed = model.plan.concurrent_seconds
             self._admissions[model] = {
-                Priority.BULK: Admission((self._config.queue_seconds or _usual_queue(model)) + computed),
+                Priority.BULK: Admission((self._config.queue_seconds or waiting_seconds(model.plan)) + computed),
                 Priority.INTERACTIVE: Admission(self._config.interactive_queue_seconds + computed),
             }
         return self._admissions[model]
-
-
-def _usual_queue(model: LoadedModel) -> float:
-    """Seconds of bulk audio that are held for a model where the setting leaves it open.
-
-    Enough to find recordings of like length for a batch: with batches of 60 s, padding was 11.5 % of the audio with
-    300 s, 6.7 % with 600, 4.4 % with 1,200 (77 MB of samples).
-    """
-    return max(300.0, 20 * model.plan.batch_seconds) if model.plan.batch_rows > 1 else 300.0
 
 
 def submit_piece(

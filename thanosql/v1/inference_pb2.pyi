@@ -501,3 +501,100 @@ class ExportedModel(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportedModel: _TypeAlias = ExportedModel  # noqa: Y015
+
+@_typing.final
+class EstimateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    RECORDINGS_FIELD_NUMBER: _builtins.int
+    HOTWORDS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    version: _builtins.int
+    batch_size: _builtins.int
+    """Upper bound of rows in a batch; 0: the server's own."""
+    recordings: _builtins.int
+    """How many recordings there are; 0: as many as lengths."""
+    hotwords: _builtins.bool
+    """Words are to be favoured, which takes a slower way to read what the model says."""
+    @_builtins.property
+    def seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Lengths in seconds, of all recordings or of some that stand for the others."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        version: _builtins.int = ...,
+        batch_size: _builtins.int = ...,
+        seconds: _abc.Iterable[_builtins.float] | None = ...,
+        recordings: _builtins.int = ...,
+        hotwords: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "hotwords", b"hotwords", "model", b"model", "recordings", b"recordings", "seconds", b"seconds", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EstimateRequest: _TypeAlias = EstimateRequest  # noqa: Y015
+
+@_typing.final
+class TranscriptionEstimate(_message.Message):
+    """With nothing else to do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IS_KNOWN_FIELD_NUMBER: _builtins.int
+    BATCHES_FIELD_NUMBER: _builtins.int
+    COMPUTE_SECONDS_FIELD_NUMBER: _builtins.int
+    ELAPSED_SECONDS_FIELD_NUMBER: _builtins.int
+    MEASURED_ON_FIELD_NUMBER: _builtins.int
+    IS_LOADED_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LONGEST_SECONDS_FIELD_NUMBER: _builtins.int
+    is_known: _builtins.bool
+    """Whether the time is known: the model was measured on this machine, or has computed something since the start."""
+    batches: _builtins.int
+    compute_seconds: _builtins.float
+    """Summed over the workers."""
+    elapsed_seconds: _builtins.float
+    """From the first recording to the last answer, the model being in memory."""
+    measured_on: _builtins.str
+    """The day (UTC) on which it was measured, as 2026-11-27; empty: not told."""
+    is_loaded: _builtins.bool
+    """It is in memory: else loading it comes before."""
+    reason: _builtins.str
+    """What the figures rest on, or why there are none, in a sentence."""
+    longest_seconds: _builtins.float
+    """The longest recording that is taken, in seconds; 0: not told. Longer and too short ones are left out."""
+    @_builtins.property
+    def plan(self) -> Global___ServingPlan:
+        """How it is served, or would be; unset where it was never measured here."""
+
+    def __init__(
+        self,
+        *,
+        is_known: _builtins.bool = ...,
+        batches: _builtins.int = ...,
+        compute_seconds: _builtins.float = ...,
+        elapsed_seconds: _builtins.float = ...,
+        measured_on: _builtins.str = ...,
+        is_loaded: _builtins.bool = ...,
+        plan: Global___ServingPlan | None = ...,
+        reason: _builtins.str = ...,
+        longest_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_plan", b"_plan", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_plan", b"_plan", "batches", b"batches", "compute_seconds", b"compute_seconds", "elapsed_seconds", b"elapsed_seconds", "is_known", b"is_known", "is_loaded", b"is_loaded", "longest_seconds", b"longest_seconds", "measured_on", b"measured_on", "plan", b"plan", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__plan: _TypeAlias = _typing.Literal["plan"]  # noqa: Y015
+    _WhichOneofArgType__plan: _TypeAlias = _typing.Literal["_plan", b"_plan"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__plan) -> _WhichOneofReturnType__plan | None: ...
+
+Global___TranscriptionEstimate: _TypeAlias = TranscriptionEstimate  # noqa: Y015

@@ -49,6 +49,11 @@ class InferenceServiceStub:
                 request_serializer=thanosql_dot_v1_dot_inference__pb2.ExportModelRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_inference__pb2.ExportedModel.FromString,
                 _registered_method=True)
+        self.Estimate = channel.unary_unary(
+                '/thanosql.v1.InferenceService/Estimate',
+                request_serializer=thanosql_dot_v1_dot_inference__pb2.EstimateRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_inference__pb2.TranscriptionEstimate.FromString,
+                _registered_method=True)
 
 
 class InferenceServiceServicer:
@@ -77,6 +82,13 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Estimate(self, request, context):
+        """What it will take to transcribe recordings of these lengths. Nothing is loaded, measured or computed for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.ExportModel,
                     request_deserializer=thanosql_dot_v1_dot_inference__pb2.ExportModelRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_inference__pb2.ExportedModel.SerializeToString,
+            ),
+            'Estimate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Estimate,
+                    request_deserializer=thanosql_dot_v1_dot_inference__pb2.EstimateRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_inference__pb2.TranscriptionEstimate.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -177,6 +194,33 @@ class InferenceService:
             '/thanosql.v1.InferenceService/ExportModel',
             thanosql_dot_v1_dot_inference__pb2.ExportModelRequest.SerializeToString,
             thanosql_dot_v1_dot_inference__pb2.ExportedModel.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Estimate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.InferenceService/Estimate',
+            thanosql_dot_v1_dot_inference__pb2.EstimateRequest.SerializeToString,
+            thanosql_dot_v1_dot_inference__pb2.TranscriptionEstimate.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,8 @@ class InferenceServiceStub:
     """How models are served, and what they have done."""
     ExportModel: _grpc.UnaryUnaryMultiCallable[_inference_pb2.ExportModelRequest, _inference_pb2.ExportedModel]
     """Writes a version as a model repository for Triton under the workspace root."""
+    Estimate: _grpc.UnaryUnaryMultiCallable[_inference_pb2.EstimateRequest, _inference_pb2.TranscriptionEstimate]
+    """What it will take to transcribe recordings of these lengths. Nothing is loaded, measured or computed for it."""
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
@@ -53,6 +55,8 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """How models are served, and what they have done."""
     ExportModel: _aio.UnaryUnaryMultiCallable[_inference_pb2.ExportModelRequest, _inference_pb2.ExportedModel]  # type: ignore[assignment]
     """Writes a version as a model repository for Triton under the workspace root."""
+    Estimate: _aio.UnaryUnaryMultiCallable[_inference_pb2.EstimateRequest, _inference_pb2.TranscriptionEstimate]  # type: ignore[assignment]
+    """What it will take to transcribe recordings of these lengths. Nothing is loaded, measured or computed for it."""
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -81,5 +85,13 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inference_pb2.ExportedModel, _abc.Awaitable[_inference_pb2.ExportedModel]]:
         """Writes a version as a model repository for Triton under the workspace root."""
+
+    @_abc_1.abstractmethod
+    def Estimate(
+        self,
+        request: _inference_pb2.EstimateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_pb2.TranscriptionEstimate, _abc.Awaitable[_inference_pb2.TranscriptionEstimate]]:
+        """What it will take to transcribe recordings of these lengths. Nothing is loaded, measured or computed for it."""
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

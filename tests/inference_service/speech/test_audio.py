@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference_service.speech.audio import CUT_TO, PAUSE_CONTEXT, PIECE_SECONDS, SPEECH_CONTEXT, Piece, cut_pieces
+from inference_service.speech.audio import (
+    CUT_TO,
+    PAUSE_CONTEXT,
+    PIECE_SECONDS,
+    SPEECH_CONTEXT,
+    Piece,
+    cut_pieces,
+    expect_pieces,
+)
 
 RATE, STEP = 1_600, 32  # a tenth of the real ones, for speed
 
@@ -80,3 +88,12 @@ def test_an_hour_is_cut_without_being_held() -> None:
     for piece in cut_pieces(read(), sample_rate=RATE, frame_samples=STEP):
         assert taken - piece.span.keep_from <= (PIECE_SECONDS + 15 + CUT_TO) * RATE
     assert taken == 3600 * RATE
+
+
+def test_what_is_expected_of_a_recording_is_about_what_is_cut() -> None:
+    for seconds in (20.0, 30.0, 31.0, 45.0, 200.0):
+        # Of noise every cut has the full context of speech, so the pieces are longer than of speech with its pauses.
+        lengths = [len(piece.samples) / RATE for piece in cut(make_noise(seconds))]
+        expected = expect_pieces(seconds)
+        assert 0.65 * sum(lengths) <= sum(expected) <= sum(lengths) + 1e-6
+        assert max(expected) <= PIECE_SECONDS
