@@ -52,6 +52,7 @@ class Kind(StrEnum):
     NUMBER = "a number"
     BOOLEAN = "True or False"
     SWITCH_OR_PATH = "True, False or a path in quotes"
+    TEXT = "a text in quotes"
     TEXTS = "a list of texts such as ['Anna Müller', 'Kubernetes']"
     CHOICE = "one of"
 
@@ -142,6 +143,7 @@ IF_EXISTS = Option(
     IfExists.FAIL,
     values={"fail": IfExists.FAIL, "replace": IfExists.REPLACE, "append": IfExists.APPEND},
 )
+SHEET = Option("sheet", Kind.TEXT, "of a workbook: the sheet that is read; by default the first")
 RESULT_COL = Option("result_col", Kind.COLUMN, "name of the column with the transcripts", Name("predicted"))
 COLUMN_NAME = replace(RESULT_COL, name="column_name", field="result_col", meaning="the same as result_col")
 CONFIDENCE_COL = Option("confidence_col", Kind.COLUMN, "extra column: confidence from 0 to 1")
@@ -158,6 +160,12 @@ HOTWORD_WEIGHT = Option(
     open_low=True,
     high=20,
 )
+
+
+GONE = {
+    "table_name": "CREATE TABLE name AS … keeps the rows of a statement; behind COPY stands the table's name itself.",
+}
+"""Options that other releases of the dialect had, with what to do instead."""
 
 
 def read_options(
@@ -192,6 +200,8 @@ def read_options(
 
 
 def _unknown(source: Source, statement: str, given: Given, known: Mapping[str, Option]) -> InvalidOption:
+    if given.name in GONE:
+        raise source.error(InvalidOption, f"there is no option {given.name} any more", given.at, GONE[given.name])
     near = nearest(given.name, known)
     meant = f"Did you mean {near}? " if near else ""
     there_are = f"The options of {statement} are: {', '.join(known)}." if known else f"{statement} has no options."
@@ -230,7 +240,7 @@ def _read_value(source: Source, option: Option, given: Given) -> object:
         return tuple(Name(text, given.value_at) for text in value)
     if option.kind is Kind.SWITCH_OR_PATH and str(value).lower() in ("true", "false"):
         return Name(str(value).lower(), given.value_at)
-    if option.kind in (Kind.COLUMN, Kind.SWITCH_OR_PATH):
+    if option.kind in (Kind.COLUMN, Kind.TEXT, Kind.SWITCH_OR_PATH):
         return Name(str(value), given.value_at)
     if option.values is not None:
         return option.values[value]

@@ -9,7 +9,7 @@ from query_service.running.arrow import count_rows
 from query_service.running.progress import Pacer
 from query_service.running.walk import StepRunner
 from query_service.running.work import SUCCESS, Outcome, Steps, Work
-from thanosql.errors import InternalError
+from thanosql.errors import DataError, InternalError, InvalidOption, NotFound, NotSupported, PathRefused
 from thanosql.types import CopyTableResult, Notice
 
 
@@ -23,11 +23,18 @@ def _fetch_rows(step: p.FetchRows, work: Work) -> Steps:
 
 def _copy_file(step: p.CopyFile, work: Work) -> Steps:
     pacer = Pacer()
-    for event in work.services.catalog.copy_table(step.table.text, step.path.text, step.if_exists):
-        if isinstance(event, CopyTableResult):
-            return Outcome(event.rows, SUCCESS)
-        if pacer.lets_through(event, work.clock()):
-            yield event
+    options = {"audio_col": step.audio.text if step.audio else "", "sheet": step.sheet.text if step.sheet else ""}
+    try:
+        for event in work.services.catalog.copy_table(step.table.text, step.path.text, step.if_exists, **options):
+            if isinstance(event, CopyTableResult):
+                return Outcome(event.rows, SUCCESS)
+            if isinstance(event, Notice) or pacer.lets_through(event, work.clock()):
+                yield event
+    except InvalidOption as error:
+        option = step.audio if error.message.startswith("audio_col") else step.sheet
+        raise work.source.placed(error, option.at if option else step.path.at) from error
+    except (NotFound, PathRefused, NotSupported, DataError) as error:
+        raise work.source.placed(error, step.path.at) from error
     raise InternalError("catalog_service ended the COPY without a result", hint="Its log says why.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from query_service.language import options as o
 from query_service.language.inner_query import Query
@@ -26,11 +26,19 @@ class Select(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy(Statement):
-    """Reads a file of the workspace into a table.
+    """Reads a file of the workspace, or a folder of recordings, into a table.
 
     COPY calls OPTIONS (overwrite=True) FROM 'recordings/calls.csv'
 
-    The first line names the columns. All or nothing: when it fails, an existing table stays as it was.
+    Files are csv, tsv, Parquet, JSON lines and Excel workbooks (.xlsx), of which the first sheet is read, or the one
+    that sheet='…' names. The first line names the columns. All or nothing: when it fails, an existing table stays as
+    it was.
+
+    COPY calls OPTIONS (audio_col='recording') FROM 'recordings'
+
+    A folder gives a row for each recording in it and its subfolders: its path, as PREDICT takes it; its seconds,
+    sample_rate, channels and format; and its text, where transcripts stand beside recordings (a.txt beside a.wav, or
+    LibriSpeech's *.trans.txt).
     """
 
     KIND = "COPY"
@@ -38,12 +46,15 @@ class Copy(Statement):
     OPTIONS = (
         o.OVERWRITE,
         o.IF_EXISTS,
-        o.AUDIO_COL.ignored("It matters where a folder of audio files is copied, which is not yet supported."),
+        replace(o.AUDIO_COL, default=None, meaning="of a folder: the column with the paths of its recordings"),
+        o.SHEET,
     )
 
     table: Name
     path: Name
     if_exists: IfExists = IfExists.FAIL
+    audio_col: Name | None = None
+    sheet: Name | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ def _copy(statement: s.Copy, snapshot: Snapshot, source: Source) -> tuple[p.Step
     if statement.if_exists is IfExists.FAIL and find_table(statement.table.text, snapshot) is not None:
         hint = "OPTIONS (overwrite=True) replaces it, OPTIONS (if_exists='append') adds to it."
         raise source.error(NameTaken, f"there is a table {statement.table} already", statement.table.at, hint)
-    return (p.CopyFile(statement.table, statement.path, statement.if_exists),)
+    return (p.CopyFile(statement.table, statement.path, statement.if_exists, statement.audio_col, statement.sheet),)
 
 
 def _drop_table(statement: s.DropTable, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:

@@ -21,13 +21,17 @@ class FetchRows:
 
 @dataclass(frozen=True, slots=True)
 class CopyFile:
-    """Reads a file into a table."""
+    """Reads a file, or a folder of recordings, into a table."""
 
     TITLE: ClassVar[str] = "copy file"
 
     table: Name
     path: Name
     if_exists: IfExists
+    audio: Name | None = None
+    """Of a folder: the column with the paths of the recordings."""
+    sheet: Name | None = None
+    """Of a workbook."""
 
 
 @dataclass(frozen=True, slots=True)
