@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot.tokenizer_core import Token, TokenType
 
 from query_service.language.source import Source
-from thanosql.errors import StatementSyntaxError
+from thanosql.errors import NotSupported, StatementSyntaxError
 
 _ORDER = {
     TokenType.WHERE: 1,
@@ -42,6 +42,7 @@ def check_clauses(source: Source, tokens: Sequence[Token]) -> None:
     """Refuses what sqlglot would put into order, complete or leave out without a word.
 
     Raises:
+        NotSupported: a form of other databases.
         StatementSyntaxError: a clause behind one that it belongs before, a comma too many, a JOIN without a condition.
     """
     levels = [_Level()]
@@ -50,7 +51,7 @@ def check_clauses(source: Source, tokens: Sequence[Token]) -> None:
         after = tokens[i + 1] if i + 1 < len(tokens) else None
         kind, level = token.token_type, levels[-1]
         if before is not None and before.token_type in (TokenType.DOT, TokenType.ALIAS) and kind not in _OPENING:
-            _check_alias(source, before, token)
+            _check_alias(source, before, token, after)
             continue  # a name, whatever word it is
         if kind in _OPENING:
             levels.append(_Level())
@@ -77,13 +78,20 @@ def check_clauses(source: Source, tokens: Sequence[Token]) -> None:
             level.joins.pop()
         elif kind == TokenType.IN:
             _check_in(source, token, tokens[i + 1 : i + 3])
+        elif kind == TokenType.VAR and token.text.upper() == "MATCH_RECOGNIZE" and after is not None:
+            hint = "Window functions look at neighbouring rows: lag(…) OVER (ORDER BY …)."
+            raise source.error(NotSupported, "MATCH_RECOGNIZE is not supported in a query", token.start, hint)
         elif kind == TokenType.ALIAS and after is None:
             raise source.error(StatementSyntaxError, "a name is missing after AS", token.end + 1)
     _end_joins(source, levels[-1])
 
 
-def _check_alias(source: Source, as_: Token, name: Token) -> None:
-    if as_.token_type == TokenType.ALIAS and name.token_type in _ENDS:
+def _check_alias(source: Source, as_: Token, name: Token, after: Token | None) -> None:
+    ends = (TokenType.COMMA, *_CLOSING)
+    # Any word may be a name behind AS: `AS limit`, even `AS from`.
+    is_name = after is None or after.token_type in (*ends, TokenType.FROM)
+    is_missing = name.token_type in ends or (name.token_type == TokenType.FROM and not is_name)
+    if as_.token_type == TokenType.ALIAS and is_missing:
         raise source.error(StatementSyntaxError, "a name is missing after AS", as_.end + 1)
 
 
@@ -93,7 +101,7 @@ def _check_select(source: Source, select: Token, follow: Sequence[Token]) -> Non
         raise source.error(StatementSyntaxError, "no column stands between SELECT and FROM", follow[0].start, hint)
     if len(follow) == 2 and follow[0].text.upper() == "TOP" and follow[1].token_type == TokenType.NUMBER:
         hint = f"Write LIMIT {follow[1].text} at the end of the query."
-        raise source.error(StatementSyntaxError, "TOP is not supported", follow[0].start, hint)
+        raise source.error(NotSupported, "TOP is not supported", follow[0].start, hint)
     if not follow:
         raise source.error(StatementSyntaxError, "something is missing after SELECT", select.end + 1)
 
@@ -126,7 +134,7 @@ def _add_join(source: Source, level: _Level, join: Token, before: Sequence[Token
     words = [token.text.upper() for token in before]
     if words[-1:] == ["POSITIONAL"]:
         hint = "Give each table a number, row_number() OVER (), and join on it."
-        raise source.error(StatementSyntaxError, "POSITIONAL JOIN is not supported", before[-1].start, hint)
+        raise source.error(NotSupported, "POSITIONAL JOIN is not supported", before[-1].start, hint)
     if words[-1:] != ["CROSS"] and "NATURAL" not in words:
         level.joins.append(join)
 

@@ -78,6 +78,8 @@ def _check_beginning(source: Source, tokens: Sequence[Token]) -> None:
     word = source.text[first.start : first.end + 1]
     near = nearest(word, _BEGINNINGS)
     hint = f"Did you mean {near}?" if near else "A query begins with SELECT, WITH or VALUES."
+    if not near and len(tokens) == 1:
+        hint = f"All rows of a table: SELECT * FROM {word}."
     raise source.error(StatementSyntaxError, f"a query is expected here, not {word!r}", first.start, hint)
 
 
@@ -134,7 +136,14 @@ def _syntax_error(source: Source, tokens: Sequence[Token], error: ParseError) ->
         if description.startswith(beginning):
             at = token.start if before and index < len(tokens) - 1 else token.end + 1
             return source.error(StatementSyntaxError, message.format(written), at)
-    return source.error(StatementSyntaxError, f"{written!r} cannot stand here", token.start)
+    in_list = index and tokens[index - 1].token_type == TokenType.VAR and _clause_around(tokens, index) == "SELECT"
+    hint = "Is a comma missing before it?" if in_list else ""
+    return source.error(StatementSyntaxError, f"{written!r} cannot stand here", token.start, hint)
+
+
+def _clause_around(tokens: Sequence[Token], index: int) -> str:
+    words = (word_of(token) for token in reversed(tokens[:index]))
+    return next((word for word in words if word in _CLAUSES), "")
 
 
 _DESCRIPTIONS = (
@@ -149,8 +158,8 @@ _DESCRIPTIONS = (
 
 def _meant_by(word: str) -> str | None:
     """The keyword that a word is, but for one slip: a letter too few, too many, wrong, or two exchanged."""
-    if word in ("GROUP", "ORDER"):
-        return f"{word} BY"
+    if word in ("GROUP", "ORDER", "GROUPBY", "ORDERBY"):
+        return f"{word[:5]} BY"
     if len(word) < 3 or word in StatementDialect.Tokenizer.KEYWORDS:
         return None
     return next((keyword for keyword in _CLAUSES if _is_slip(word, keyword)), None)

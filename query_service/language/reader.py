@@ -57,7 +57,10 @@ class Reader:
             return word
         wanted = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
         near = nearest(self.peek(), words, at_least=0.8) if self.peek() else None
-        raise self.expected(wanted, f"Did you mean {near}?" if near else "")
+        hint = f"Did you mean {near}?" if near else ""
+        if self.peek() == "OPTIONS":
+            hint = "OPTIONS (…) stands further behind."
+        raise self.expected(wanted, hint)
 
     def written(self, token: Token) -> str:
         """A token as the user wrote it."""

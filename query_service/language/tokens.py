@@ -42,7 +42,8 @@ _PIECES = re.compile(
     | (?P<string> ' (?: [^']++ | '' )*+ (?P<string_end>')? )
     | (?P<name> " (?: [^"]++ | "" )*+ (?P<name_end>")? )
     | (?P<dollar> (?<![\w$]) \$ (?: [^\W\d]\w* )? \$ )
-    | (?P<stray> [‘’‚‛“”„‟`{}\\\0] )
+    | (?P<unseen> [\u200b\u200c\u200d\u2060\ufeff\u00ad] )
+    | (?P<stray> [‘’‚‛“”„‟`´{}\\\0–—−，；：（）［］＝＜＞＊．、。「」] )
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
@@ -50,6 +51,13 @@ _PIECES = re.compile(
 _STRAY_HINTS = {
     **dict.fromkeys("‘’‚‛", "This is a typographic quote; texts stand in straight ones: 'text'."),
     **dict.fromkeys("“”„‟", "This is a typographic quote; use straight ones: 'text', or \"name\" for a name."),
+    **dict.fromkeys("–—−", "This is a typographic dash; write -."),
+    **{
+        wide: f"This is a full-width character; write {plain}"
+        for wide, plain in zip("，；：（）［］＝＜＞＊．", ",;:()[]=<>*.", strict=True)
+    },
+    "{": "OPTIONS stand in ( ), and so does a list of values.",
+    "\\": "Commands of psql are not known here: LIST TABLES, DESCRIBE TABLE table.",
     "`": 'Names with capitals or spaces stand in double quotes: "My Table".',
 }
 
@@ -113,12 +121,12 @@ def _blank_comments(source: Source) -> str:
             end = text.find(found.group(), end) + len(found.group())
             if end < found.end():
                 raise source.error(StatementSyntaxError, f"the text that {found.group()} opens is not closed", start)
-        elif kind != "line_comment" and found[f"{kind}_end"] is None:
+        elif kind not in ("line_comment", "unseen") and found[f"{kind}_end"] is None:
             quote = '"' if kind == "name" else "'"
             hint = f"Add the closing {quote}; a {quote} inside is written twice: {quote}{quote}."
             raise source.error(StatementSyntaxError, "the quote that opens here is not closed", start, hint)
         piece = text[start:end]
-        if kind in ("line_comment", "block_comment"):
+        if kind in ("line_comment", "block_comment", "unseen"):
             piece = "".join(c if c == "\n" else " " for c in piece)
         plain += (text[done:start], piece)
         done = end
