@@ -28,7 +28,6 @@ _REPLACE = "Change the csv file, and read it again with COPY table OPTIONS (over
 
 UNSUPPORTED: tuple[Unsupported, ...] = (
     # What belongs to the dialect and is not there yet; delete the line when it is.
-    Unsupported(("EXPLAIN",), "Run the statement over a few rows (LIMIT 10) to see how long it takes."),
     Unsupported(
         ("GET", "THANOSQL", "MODEL"),
         "The model tutorial_audio_recognition is there from the start: LIST MODELS shows it; others: BUILD MODEL.",

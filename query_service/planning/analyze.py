@@ -5,6 +5,7 @@ from __future__ import annotations
 from query_service.language import statements as s
 from query_service.language.options import Effect
 from query_service.language.source import Source
+from query_service.planning import steps as p
 from query_service.planning.analyses import ANALYSES
 from query_service.planning.plan import Plan
 from thanosql.types import Notice, Snapshot
@@ -17,6 +18,11 @@ def analyze(statement: s.Statement, snapshot: Snapshot, source: Source) -> Plan:
         StatementError: a name that is not there, a column that the query has not, a value that makes no sense.
         NameTaken: a table or model of that name exists, and the statement does not say that it may be replaced.
     """
+    if isinstance(statement, s.Explain):
+        explained = statement.explained
+        plan = analyze(explained, snapshot, source)
+        at = getattr(getattr(explained, "query", None), "at", explained.at)
+        return Plan(statement.KIND, (p.ExplainPlan(plan, at),), plan.notices)
     steps = ANALYSES[type(statement)](statement, snapshot, source)
     return Plan(statement.KIND, steps, _weak_options(statement))
 

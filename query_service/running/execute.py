@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from query_service.config import QueryConfig
+from query_service.explaining.steps import STEPS as EXPLAINING
 from query_service.jobs.steps import STEPS as JOBS
 from query_service.language.dialect import parse
 from query_service.language.source import Source
@@ -25,7 +26,7 @@ from query_service.tables.steps import STEPS as TABLES
 from query_service.transcribing.steps import STEPS as TRANSCRIBING
 from thanosql.types import StatementDone, StatementStarted
 
-STEPS: dict[type[Any], StepRunner] = {**TABLES, **TRANSCRIBING, **MODELS, **JOBS, **SHOWING}
+STEPS: dict[type[Any], StepRunner] = {**TABLES, **TRANSCRIBING, **MODELS, **JOBS, **SHOWING, **EXPLAINING}
 
 
 def run_script(

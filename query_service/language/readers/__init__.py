@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from query_service.language.reader import Reader
-from query_service.language.readers import jobs, models, removal, showing, speech, tables
+from query_service.language.readers import explaining, jobs, models, removal, showing, speech, tables
 from query_service.language.statements import Statement
 
 READERS: dict[str, Callable[[Reader], Statement]] = {
@@ -12,5 +12,6 @@ READERS: dict[str, Callable[[Reader], Statement]] = {
     **models.READERS,
     **showing.READERS,
     **jobs.READERS,
+    **explaining.READERS,
     **removal.READERS,
 }

@@ -3,6 +3,7 @@
 `OPTIONS` is the statement's row in the dialect's table of options, `FORM` the shape that hints show.
 """
 
+from query_service.language.statements.explaining import Explain
 from query_service.language.statements.jobs import CancelJob, ResumeJob
 from query_service.language.statements.models import BuildModel, DeleteModel, ExportModel, FitModel
 from query_service.language.statements.showing import (
@@ -28,6 +29,7 @@ __all__ = [
     "DescribeTable",
     "DropTable",
     "Evaluate",
+    "Explain",
     "ExportModel",
     "FitModel",
     "ListBaseModels",

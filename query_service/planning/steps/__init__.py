@@ -1,5 +1,6 @@
 """What a plan is made of: frozen steps, each of which says all that it needs to run."""
 
+from query_service.planning.steps.explaining import ExplainPlan
 from query_service.planning.steps.jobs import StopJob, TakeUpJob
 from query_service.planning.steps.models import FitModel, MakeReady, RemoveModel, TrainModel, WriteRepository
 from query_service.planning.steps.query import TableQuery
@@ -35,12 +36,14 @@ Step = (
     | ShowJobs
     | ShowJob
     | StopJob
+    | ExplainPlan
     | TakeUpJob
 )
 
 __all__ = [
     "CopyFile",
     "Evaluate",
+    "ExplainPlan",
     "FetchRows",
     "FitModel",
     "MakeReady",
