@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 
-from thanosql.errors import DataError, NameTaken, NotSupported, StatementError, UnknownModel, UnknownTable
+from thanosql.errors import (
+    DataError,
+    NameTaken,
+    NotSupported,
+    StatementError,
+    UnknownColumn,
+    UnknownModel,
+    UnknownTable,
+)
 from thanosql.types import Column, IfExists, Model, ModelState, Table
 
 FIRST_MODEL = "tutorial_audio_recognition"
@@ -78,6 +86,25 @@ def choose_write(name: str, existing: Table | None, if_exists: IfExists) -> Writ
     )
 
 
+def choose_target(name: str, tables: Iterable[Table], if_exists: IfExists) -> tuple[str, WriteMode]:
+    """The table, as it is spelt, that CREATE TABLE AS makes or INSERT adds to, and how.
+
+    Args:
+        name: As the statement spells it.
+        tables: Those that there are.
+        if_exists: APPEND: INSERT, the table must be there.
+
+    Raises:
+        NameTaken, StatementError: see `choose_write`.
+        UnknownTable: rows are to be added, and the table is not there.
+    """
+    known = tuple(tables)
+    existing = find_table(name, known)
+    if if_exists is IfExists.APPEND and existing is None:
+        raise unknown_table(name, (table.name for table in known))
+    return (name if existing is None else existing.name), choose_write(name, existing, if_exists)
+
+
 def match_columns(table: Table, columns: Sequence[str], path: str) -> dict[str, Column]:
     """The table's column for each column of the file that is appended, in the file's order.
 
@@ -99,6 +126,89 @@ def match_columns(table: Table, columns: Sequence[str], path: str) -> dict[str, 
             "the file must have the same, in any order.",
         )
     return {name: of_table[fold] for fold, name in of_file.items()}
+
+
+def match_insert(
+    table: str, of_table: Sequence[str], chosen: Sequence[str], of_query: Sequence[str]
+) -> tuple[str, ...]:
+    """The table's column for each column of the query that is inserted.
+
+    Args:
+        table: Its name.
+        of_table: Its columns.
+        chosen: Those of them that the statement names; empty: all.
+        of_query: Names of the query's columns, for the message only: they are taken by their places.
+
+    Raises:
+        UnknownColumn: the table has not that column.
+        StatementError: a column is named twice, or there are more or fewer than the query has.
+    """
+    by_fold = {name.casefold(): name for name in of_table}
+    for place, name in enumerate(chosen):
+        if name.casefold() not in by_fold:
+            raise unknown_column(table, name, of_table)
+        if name.casefold() in {earlier.casefold() for earlier in chosen[:place]}:
+            raise StatementError(f"column {name!r} is named twice", hint="Name each column once.")
+    targets = tuple(by_fold[name.casefold()] for name in chosen) or tuple(of_table)
+    if len(targets) != len(of_query):
+        raise StatementError(
+            f"the query has {_count_columns(of_query)}, and {_count_columns(targets)} of table {table!r} "
+            f"{'is' if len(targets) == 1 else 'are'} to be filled",
+            hint="Select as many as are filled, or name those that are: INSERT INTO t (a, b) SELECT …",
+        )
+    return targets
+
+
+def _count_columns(names: Sequence[str]) -> str:
+    return f"{len(names)} column{'' if len(names) == 1 else 's'} ({', '.join(names)})"
+
+
+def unknown_column(table: str, name: str, columns: Iterable[str]) -> UnknownColumn:
+    """The error for a column that a table has not."""
+    return UnknownColumn(f"table {table!r} has no column {name!r}", hint=suggest(name, columns))
+
+
+def check_rename(name: str, new_name: str, tables: Iterable[Table]) -> Table:
+    """The table that may get the name `new_name`.
+
+    Raises:
+        UnknownTable, NameTaken, StatementError: there is none; another table has the name; the name is empty.
+    """
+    known = tuple(tables)
+    table = find_table(name, known)
+    if table is None:
+        raise unknown_table(name, (each.name for each in known))
+    if not new_name.strip():
+        raise StatementError("the new name of the table is empty")
+    other = find_table(new_name, known)
+    if other is not None and other is not table:
+        raise NameTaken(
+            f"table {other.name!r} exists already, with {other.rows} rows",
+            hint=f"Choose another name, or remove it first: DROP TABLE {other.name}.",
+        )
+    return table
+
+
+def check_rename_column(table: str, name: str, new_name: str, tables: Iterable[Table]) -> str:
+    """The column, as the table spells it, that may get the name `new_name`.
+
+    Raises:
+        UnknownTable, UnknownColumn, NameTaken, StatementError: there is none; another column has the name; it is empty.
+    """
+    known = tuple(tables)
+    found = find_table(table, known)
+    if found is None:
+        raise unknown_table(table, (each.name for each in known))
+    by_fold = {column.name.casefold(): column.name for column in found.columns}
+    if name.casefold() not in by_fold:
+        raise unknown_column(found.name, name, by_fold.values())
+    if not new_name.strip():
+        raise StatementError("the new name of the column is empty")
+    if new_name.casefold() != name.casefold() and new_name.casefold() in by_fold:
+        raise NameTaken(
+            f"table {found.name!r} has a column {by_fold[new_name.casefold()]!r} already", hint="Choose another name."
+        )
+    return by_fold[name.casefold()]
 
 
 _MODEL_NAME = re.compile(r"[\w\-][\w.\-]{0,62}")

@@ -10,16 +10,18 @@ from datetime import UTC, datetime
 
 import grpc
 
+from catalog_service.catalog import choose_target
 from catalog_service.config import CatalogConfig
 from catalog_service.schema.jobs import Jobs
 from catalog_service.schema.models import Models
 from catalog_service.schema.transcripts import Transcripts
+from catalog_service.sql_requests import read_start
 from catalog_service.tables.copy_file import copy_file
 from catalog_service.tables.record_batches import serialise
-from catalog_service.tables.store import TableStore
+from catalog_service.tables.store import Change, TableStore
 from thanosql import modelstore
 from thanosql.convert import from_message, to_message
-from thanosql.errors import UnknownTable
+from thanosql.errors import Cancelled, UnknownTable
 from thanosql.types import AudioKey, CachedTranscript, IfExists, JobSpec, JobState, Model, Notice, Progress, Snapshot
 from thanosql.v1 import catalog_pb2 as messages
 from thanosql.v1 import types_pb2
@@ -89,6 +91,50 @@ class CatalogServicer(CatalogServiceServicer):
                 yield messages.CopyTableEvent(notice=to_message(event, types_pb2.Notice))
             else:
                 yield messages.CopyTableEvent(result=to_message(event, messages.CopyTableResult))
+
+    def QueryRelations(
+        self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
+    ) -> Iterator[types_pb2.Rows]:
+        """Streams the rows of a query over the tables and over rows that come with it."""
+        start, relations = read_start(request_iterator)
+        query = self._tables.query(start.sql, relations)
+        if not context.add_callback(query.cancel):
+            return
+        for batch in query:
+            yield types_pb2.Rows(ipc=serialise(batch))
+
+    def WriteTable(
+        self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
+    ) -> messages.WriteTableResponse:
+        """Writes the rows of a query into a table; not if the caller goes away meanwhile."""
+        start, relations = read_start(request_iterator)
+        name, mode = choose_target(start.table, self._tables.tables(), start.if_exists)
+        write = self._tables.write_query(name, start.sql, mode, self._now(), relations=relations, columns=start.columns)
+        rows = _run(write, context)
+        log.info("%d rows of a query went into %s: %s", rows, name, mode.value)
+        return messages.WriteTableResponse(rows=rows)
+
+    def ChangeTable(
+        self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
+    ) -> messages.ChangeTableResponse:
+        """Runs one UPDATE or DELETE; not if the caller goes away meanwhile."""
+        start, relations = read_start(request_iterator)
+        change = self._tables.change(start.sql, self._now(), relations)
+        return messages.ChangeTableResponse(rows=_run(change, context))
+
+    def RenameTable(
+        self, request: messages.RenameTableRequest, context: grpc.ServicerContext
+    ) -> messages.RenameTableResponse:
+        """Gives a table another name."""
+        self._tables.rename(request.name, request.new_name, self._now())
+        return messages.RenameTableResponse()
+
+    def RenameColumn(
+        self, request: messages.RenameColumnRequest, context: grpc.ServicerContext
+    ) -> messages.RenameColumnResponse:
+        """Gives a column of a table another name."""
+        self._tables.rename_column(request.table, request.name, request.new_name, self._now())
+        return messages.RenameColumnResponse()
 
     def DropTable(
         self, request: messages.DropTableRequest, context: grpc.ServicerContext
@@ -178,3 +224,10 @@ class CatalogServicer(CatalogServiceServicer):
         transcripts = [from_message(each, CachedTranscript) for each in request.transcripts]
         self._transcripts.store(request.model, request.version, transcripts, self._now(), request.decoding)
         return messages.StoreTranscriptsResponse()
+
+
+def _run(change: Change, context: grpc.ServicerContext) -> int:
+    """Runs a change, which stops when the caller goes away."""
+    if not context.add_callback(change.cancel):
+        raise Cancelled("the caller has gone")
+    return change.run()

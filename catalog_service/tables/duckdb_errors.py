@@ -68,6 +68,18 @@ def to_query_error(error: Exception, tables: Iterable[str]) -> ThanoSQLError | N
     return None
 
 
+def to_change_error(error: Exception, table: str = "") -> ThanoSQLError | None:
+    """What the failure of CREATE TABLE AS, INSERT, UPDATE or DELETE means, where it is not what a query's means."""
+    kind, text = split_message(str(error))
+    if wide := re.match(r"Type U?INT128 with value (-?\d+) can't be cast", text):
+        return DataError(f"{wide[1]} is too large for bigint", hint="Cast the sum: sum(x::double precision).")
+    if kind in ("TransactionContext", "Transaction", "Constraint", "Mismatch Type"):
+        return to_write_error(error, table or "the table")
+    if kind == "Catalog" and "already exists" in text:
+        return to_write_error(error, table)
+    return None
+
+
 def to_write_error(error: Exception, table: str) -> ThanoSQLError | None:
     """What the failure of a write into `table` means to the user; None where it is a fault of ours."""
     kind, text = split_message(str(error))

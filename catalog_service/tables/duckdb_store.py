@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from catalog_service.catalog import WriteMode, unknown_table
+from catalog_service.catalog import WriteMode, check_rename, check_rename_column, unknown_table
+from catalog_service.tables.duckdb_change import DuckDBChange, DuckDBWrite
+from catalog_service.tables.duckdb_cursor import StoppableCursor
 from catalog_service.tables.duckdb_errors import to_open_error, to_write_error
 from catalog_service.tables.duckdb_query import DuckDBQuery
-from catalog_service.tables.store import Insert
+from catalog_service.tables.duckdb_rows import define_columns, insert_rows
+from catalog_service.tables.reading import quoted
+from catalog_service.tables.store import Insert, Relations
 from catalog_service.tables.type_names import postgres_name
 from thanosql.types import EPOCH, Column, Table
 
@@ -29,11 +33,6 @@ _SEALED = {
     # Python variables are no tables.
     "python_enable_replacements": "false",
 }
-
-_INCOMING = "thanosql_incoming_rows"
-
-# The type of a column without values, as DuckDB describes it.
-_NULL = '"NULL"'
 
 _CLOSE_SECONDS = 10.0
 
@@ -73,11 +72,11 @@ class DuckDBStore:
         self._lock = threading.Lock()
         self._cursor_closed = threading.Condition(self._lock)
         self._cursors = 0
-        self._queries: set[DuckDBQuery] = set()
+        self._queries: set[StoppableCursor] = set()
 
     def tables(self) -> tuple[Table, ...]:
         """Every table, as of one moment, by name."""
-        with self._transaction("READ ONLY") as cursor:
+        with self._cursor() as cursor, self.transaction(cursor, "READ ONLY"):
             columns: dict[str, list[Column]] = {}
             for table, column, kind in cursor.execute(
                 "SELECT table_name, column_name, data_type FROM duckdb_columns() "
@@ -95,7 +94,7 @@ class DuckDBStore:
                 return ()
             # The estimate in duckdb_tables() also counts deleted rows.
             counts = " UNION ALL ".join(
-                f"SELECT {place}, count(*) FROM {self._qualified(name)}" for place, name in enumerate(columns)
+                f"SELECT {place}, count(*) FROM {self.qualified(name)}" for place, name in enumerate(columns)
             )
             rows = dict(cursor.execute(counts).fetchall())
         return tuple(
@@ -103,33 +102,54 @@ class DuckDBStore:
             for place, name in enumerate(columns)
         )
 
-    def query(self, sql: str) -> DuckDBQuery:
+    def query(self, sql: str, relations: Relations = ()) -> DuckDBQuery:
         """A query over the tables; it runs while it is iterated."""
-        return DuckDBQuery(self, sql)
+        return DuckDBQuery(self, sql, relations)
+
+    def write_query(
+        self,
+        name: str,
+        sql: str,
+        mode: WriteMode,
+        now: datetime,
+        *,
+        relations: Relations = (),
+        columns: Sequence[str] = (),
+    ) -> DuckDBWrite:
+        """Writes the rows of a query into a table when it is run; see `TableStore`."""
+        return DuckDBWrite(self, name, sql, mode, now, relations, columns)
+
+    def change(self, sql: str, now: datetime, relations: Relations = ()) -> DuckDBChange:
+        """One UPDATE or DELETE, when it is run; see `TableStore`."""
+        return DuckDBChange(self, sql, now, relations)
 
     @contextmanager
     def writing(self, name: str, schema: pa.Schema, mode: WriteMode, now: datetime) -> Iterator[Insert]:
         """Writes a table in one transaction; see `TableStore`."""
-        table = self._qualified(name)
-        columns = ", ".join(_quoted(column) for column in schema.names)
+        table = self.qualified(name)
         try:
-            with self._transaction() as cursor:
+            with self._cursor() as cursor, self.transaction(cursor):
                 if mode is not WriteMode.APPEND:
                     replaces = "OR REPLACE " if mode is WriteMode.REPLACE else ""
-                    cursor.execute(f"CREATE {replaces}TABLE {table} ({_definitions(cursor, schema)})")
+                    cursor.execute(f"CREATE {replaces}TABLE {table} ({define_columns(cursor, schema)})")
                 # Also makes a second writer of the same table fail now, and not after all its work.
-                cursor.execute(f"COMMENT ON TABLE {table} IS '{now.astimezone(UTC).isoformat()}'")
-
-                def insert(batch: pa.RecordBatch) -> None:
-                    with _offered(cursor, pa.Table.from_batches([batch])):
-                        cursor.execute(f"INSERT INTO {table} ({columns}) FROM {_INCOMING}")
-
-                yield insert
+                self.stamp(cursor, name, now)
+                yield lambda batch: insert_rows(cursor, table, pa.Table.from_batches([batch]))
         except duckdb.Error as error:
             ours = to_write_error(error, name)
             if ours is None:
                 raise
             raise ours from error
+
+    def rename(self, name: str, new_name: str, now: datetime) -> None:
+        """Gives a table another name; see `TableStore`."""
+        check_rename(name, new_name, self.tables())
+        self._alter(name, f"RENAME TO {quoted(new_name)}", now, new_name)
+
+    def rename_column(self, table: str, name: str, new_name: str, now: datetime) -> None:
+        """Gives a column another name; see `TableStore`."""
+        check_rename_column(table, name, new_name, self.tables())
+        self._alter(table, f"RENAME COLUMN {quoted(name)} TO {quoted(new_name)}", now, table)
 
     def drop(self, name: str) -> None:
         """Drops a table.
@@ -138,18 +158,63 @@ class DuckDBStore:
             UnknownTable: there is none of that name.
         """
         try:
-            with self._transaction() as cursor:
-                cursor.execute(f"DROP TABLE {self._qualified(name)}")
+            with self._cursor() as cursor, self.transaction(cursor):
+                cursor.execute(f"DROP TABLE {self.qualified(name)}")
         except duckdb.CatalogException as error:
-            raise unknown_table(name, (table.name for table in self.tables())) from error
+            raise unknown_table(name, self.names()) from error
         except duckdb.Error as error:
             ours = to_write_error(error, name)
             if ours is None:
                 raise
             raise ours from error
 
+    def names(self, cursor: duckdb.DuckDBPyConnection | None = None) -> list[str]:
+        """Names of the tables."""
+        if cursor is None:
+            with self._cursor() as own:
+                return self.names(own)
+        sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'"
+        return [name for (name,) in cursor.execute(sql, [self._database]).fetchall()]
+
+    def columns(self, cursor: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+        """Names of a table's columns, in their order."""
+        sql = (
+            "SELECT column_name FROM duckdb_columns() "
+            "WHERE database_name = ? AND schema_name = 'main' AND lower(table_name) = lower(?) ORDER BY column_index"
+        )
+        return [column for (column,) in cursor.execute(sql, [self._database, name]).fetchall()]
+
+    def readable(self, cursor: duckdb.DuckDBPyConnection, relations: Relations) -> list[str]:
+        """Names that a query may read."""
+        return [*self.names(cursor), *(name for name, _ in relations)]
+
+    def qualified(self, name: str) -> str:
+        """A table as SQL writes it, so that it is no other."""
+        return f'{quoted(self._database)}."main".{quoted(name)}'
+
+    def stamp(self, cursor: duckdb.DuckDBPyConnection, name: str, now: datetime) -> None:
+        """Notes when a table was written. Of two statements that write one table, the second fails at this.
+
+        Raises:
+            duckdb.Error: another statement is writing the table, or it is not there.
+        """
+        cursor.execute(f"COMMENT ON TABLE {self.qualified(name)} IS '{now.astimezone(UTC).isoformat()}'")
+
     @contextmanager
-    def running(self, query: DuckDBQuery) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(self, cursor: duckdb.DuckDBPyConnection, kind: str = "") -> Iterator[None]:
+        """What the block does is done, all of it, when the block ends well; else nothing of it."""
+        cursor.execute(f"BEGIN TRANSACTION {kind}")
+        try:
+            yield
+            cursor.execute("COMMIT")
+        except BaseException:
+            # The failure may have ended the transaction already.
+            with suppress(duckdb.Error):
+                cursor.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def running(self, query: StoppableCursor) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor for `query`, which `close` cancels while the block lasts."""
         with self._lock:
             self._queries.add(query)
@@ -185,45 +250,16 @@ class DuckDBStore:
                 self._cursors -= 1
                 self._cursor_closed.notify_all()
 
-    def _qualified(self, name: str) -> str:
-        return f'{_quoted(self._database)}."main".{_quoted(name)}'
-
-    @contextmanager
-    def _transaction(self, kind: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._cursor() as cursor:
-            cursor.execute(f"BEGIN TRANSACTION {kind}")
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                # The failure may have ended the transaction already.
-                with suppress(duckdb.Error):
-                    cursor.execute("ROLLBACK")
+    def _alter(self, table: str, alteration: str, now: datetime, stamped: str) -> None:
+        try:
+            with self._cursor() as cursor, self.transaction(cursor):
+                cursor.execute(f"ALTER TABLE {self.qualified(table)} {alteration}")
+                self.stamp(cursor, stamped, now)
+        except duckdb.Error as error:
+            ours = to_write_error(error, table)
+            if ours is None:
                 raise
-
-
-def _definitions(cursor: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
-    """The columns of a table for rows of `schema`, as CREATE TABLE takes them.
-
-    CREATE TABLE … AS would be shorter, but DuckDB 2.0 then keeps the statistics of a table without rows
-    for what the same transaction inserts, and `max(n)` over 300,000 rows is NULL until it is restarted.
-    """
-    with _offered(cursor, schema.empty_table()):
-        described = cursor.execute(f"SELECT column_name, column_type FROM (DESCRIBE FROM {_INCOMING})").fetchall()
-    return ", ".join(f"{_quoted(name)} {kind.replace(_NULL, 'VARCHAR')}" for name, kind in described)
-
-
-@contextmanager
-def _offered(cursor: duckdb.DuckDBPyConnection, rows: Any) -> Iterator[None]:
-    """Lets SQL on `cursor`, and on no other, read `rows`."""
-    cursor.register(_INCOMING, rows)
-    yield
-    # After a failure the transaction is rolled back, and the registration with it.
-    cursor.unregister(_INCOMING)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+            raise ours from error
 
 
 def _moment(comment: str | None) -> datetime:

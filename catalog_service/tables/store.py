@@ -37,6 +37,20 @@ class Query(Protocol):
         """Stops the query, from any thread; does nothing to one that has ended."""
 
 
+class Change(Protocol):
+    """A statement that writes a table: it does so when it is run, once."""
+
+    def run(self) -> int:
+        """Does it, all or nothing; how many rows it wrote, changed or deleted.
+
+        Raises:
+            Cancelled: `cancel` was called. Nothing has changed.
+        """
+
+    def cancel(self) -> None:
+        """Stops it, from any thread, before or while it runs; does nothing to one that has ended."""
+
+
 class TableStore(Protocol):
     """Keeps the users' tables and queries them. Every method may be called from several threads at once."""
 
@@ -71,8 +85,8 @@ class TableStore(Protocol):
         *,
         relations: Relations = (),
         columns: Sequence[str] = (),
-    ) -> int:
-        """Writes the rows of a query into a table, all or nothing; how many there were.
+    ) -> Change:
+        """Writes the rows of a query into a table. It is not begun before it is run, and what it raises is raised then.
 
         Args:
             name: The table.
@@ -83,13 +97,15 @@ class TableStore(Protocol):
             columns: Those that the query's stand for, where it appends; empty: the table's, in their order.
 
         Raises:
-            StatementError, UnknownColumn: the query is none, or `columns` are not the table's, or too many or too few.
+            StatementError, UnknownColumn: the query is none, or `columns` are not the table's, or too many or too few;
+                or a table that is made would have two columns of one name.
+            UnknownTable: a table that the query reads, or that rows are to be added to, is not there.
             DataError: the rows do not fit.
             Overloaded: another statement is writing the same table.
         """
 
-    def change(self, sql: str, now: datetime, relations: Relations = ()) -> int:
-        """Runs one UPDATE or DELETE of a user's table, all or nothing; how many rows it changed.
+    def change(self, sql: str, now: datetime, relations: Relations = ()) -> Change:
+        """One UPDATE or DELETE of a user's table; it is run as `write_query` is.
 
         Raises:
             StatementError: the text is something else.
