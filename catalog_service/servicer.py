@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 
@@ -20,9 +21,21 @@ from catalog_service.tables.copy_file import copy_file
 from catalog_service.tables.record_batches import serialise
 from catalog_service.tables.store import Change, TableStore
 from thanosql import modelstore
-from thanosql.convert import from_message, to_message
+from thanosql.convert import from_message, one_of, to_message
 from thanosql.errors import Cancelled, UnknownTable
-from thanosql.types import AudioKey, CachedTranscript, IfExists, JobSpec, JobState, Model, Notice, Progress, Snapshot
+from thanosql.types import (
+    AudioKey,
+    CachedTranscript,
+    IfExists,
+    JobSpec,
+    JobState,
+    Model,
+    Notice,
+    Progress,
+    RelationRows,
+    Snapshot,
+    SqlStart,
+)
 from thanosql.v1 import catalog_pb2 as messages
 from thanosql.v1 import types_pb2
 from thanosql.v1.catalog_pb2_grpc import CatalogServiceServicer
@@ -96,7 +109,7 @@ class CatalogServicer(CatalogServiceServicer):
         self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
     ) -> Iterator[types_pb2.Rows]:
         """Streams the rows of a query over the tables and over rows that come with it."""
-        start, relations = read_start(request_iterator)
+        start, relations = read_start(_translated(request_iterator))
         query = self._tables.query(start.sql, relations)
         if not context.add_callback(query.cancel):
             return
@@ -107,7 +120,7 @@ class CatalogServicer(CatalogServiceServicer):
         self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
     ) -> messages.WriteTableResponse:
         """Writes the rows of a query into a table; not if the caller goes away meanwhile."""
-        start, relations = read_start(request_iterator)
+        start, relations = read_start(_translated(request_iterator))
         name, mode = choose_target(start.table, self._tables.tables(), start.if_exists)
         write = self._tables.write_query(name, start.sql, mode, self._now(), relations=relations, columns=start.columns)
         rows = _run(write, context)
@@ -118,7 +131,7 @@ class CatalogServicer(CatalogServiceServicer):
         self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
     ) -> messages.ChangeTableResponse:
         """Runs one UPDATE or DELETE; not if the caller goes away meanwhile."""
-        start, relations = read_start(request_iterator)
+        start, relations = read_start(_translated(request_iterator))
         change = self._tables.change(start.sql, self._now(), relations)
         return messages.ChangeTableResponse(rows=_run(change, context))
 
@@ -224,6 +237,13 @@ class CatalogServicer(CatalogServiceServicer):
         transcripts = [from_message(each, CachedTranscript) for each in request.transcripts]
         self._transcripts.store(request.model, request.version, transcripts, self._now(), request.decoding)
         return messages.StoreTranscriptsResponse()
+
+
+_SQL_REQUESTS: dict[str, type[Any]] = {"start": SqlStart, "rows": RelationRows}
+
+
+def _translated(requests: Iterator[messages.SqlRequest]) -> Iterator[SqlStart | RelationRows | None]:
+    return (one_of(request, "request", _SQL_REQUESTS) for request in requests)
 
 
 def _run(change: Change, context: grpc.ServicerContext) -> int:

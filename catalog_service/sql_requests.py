@@ -9,26 +9,26 @@ import grpc
 import pyarrow as pa
 
 from catalog_service.tables.store import Relations
-from thanosql.convert import from_message
 from thanosql.errors import Cancelled, DataError
-from thanosql.types import SqlStart
-from thanosql.v1 import catalog_pb2 as messages
+from thanosql.types import RelationRows, SqlStart
+
+Requests = Iterator[SqlStart | RelationRows | None]
+"""What the messages of the stream say; None: one that says nothing."""
 
 
-def read_start(requests: Iterator[messages.SqlRequest]) -> tuple[SqlStart, Relations]:
+def read_start(requests: Requests) -> tuple[SqlStart, Relations]:
     """The statement, and its relations, whose rows come from `requests` while they are iterated, in order.
 
     Raises:
         DataError: the stream does not begin with a statement; or, while the rows are read, is not as `SqlRequest` says.
     """
-    first = next(_until_cancelled(requests), None)
-    if first is None or first.WhichOneof("request") != "start":
+    start = next(_until_cancelled(requests), None)
+    if not isinstance(start, SqlStart):
         raise DataError("a statement must come before the rows of its relations", hint="Send SqlStart first.")
-    start = from_message(first.start, SqlStart)
     return start, _relations(start.relations, _until_cancelled(requests))
 
 
-def _relations(names: tuple[str, ...], requests: Iterator[messages.SqlRequest]) -> Relations:
+def _relations(names: tuple[str, ...], requests: Requests) -> Relations:
     groups = groupby((_rows(request) for request in requests), key=lambda rows: rows.relation)
 
     def batches(place: int, name: str) -> Iterator[pa.RecordBatch]:
@@ -45,13 +45,13 @@ def _relations(names: tuple[str, ...], requests: Iterator[messages.SqlRequest]) 
     return [(name, batches(place, name)) for place, name in enumerate(names)]
 
 
-def _rows(request: messages.SqlRequest) -> messages.RelationRows:
-    if request.WhichOneof("request") != "rows":
-        raise DataError("one stream has one statement, and a second one came")
-    return request.rows
+def _rows(request: SqlStart | RelationRows | None) -> RelationRows:
+    if not isinstance(request, RelationRows):
+        raise DataError("one stream has one statement and the rows of its relations, and something else came")
+    return request
 
 
-def _batches(message: messages.RelationRows) -> Iterator[pa.RecordBatch]:
+def _batches(message: RelationRows) -> Iterator[pa.RecordBatch]:
     try:
         with pa.ipc.open_stream(message.rows.ipc) as reader:
             empty = True
@@ -64,7 +64,7 @@ def _batches(message: messages.RelationRows) -> Iterator[pa.RecordBatch]:
         raise DataError(f"the rows of relation {message.relation} are not an Arrow stream: {error}") from error
 
 
-def _until_cancelled(requests: Iterator[messages.SqlRequest]) -> Iterator[messages.SqlRequest]:
+def _until_cancelled(requests: Requests) -> Requests:
     """The same; where the caller has gone, gRPC raises what no caller will read."""
     try:
         yield from requests

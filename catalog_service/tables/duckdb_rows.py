@@ -42,7 +42,7 @@ def insert_rows(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -
 def fill_relations(
     cursor: duckdb.DuckDBPyConnection, relations: Relations, raise_if_cancelled: Callable[[], None]
 ) -> None:
-    """Makes a temporary table of each relation, which goes to the disk beyond the memory limit, until the cursor ends."""
+    """Makes a table of each relation that this cursor alone sees, and that goes to the disk beyond the memory limit."""
     for name, batches in relations:
         table = f"temp.main.{quoted(name)}"
         made = False
