@@ -16,8 +16,10 @@ from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import Payload
 from query_service.running.services import Services
 from query_service.running.spool import RowSpool
+from query_service.transcribing.hearing import Hearing
+from query_service.transcribing.recordings import Result
 from thanosql.errors import ThanoSQLError
-from thanosql.types import Rows, Snapshot
+from thanosql.types import AudioKey, Rows, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class Work:
     clock: Callable[[], float] = field(default=time.monotonic)
     relations: dict[str, RowSpool] = field(default_factory=dict)
     """Rows that steps have left for later ones, by the name that their queries have for them."""
+    transcripts: dict[tuple[Hearing, AudioKey | str], Result] = field(default_factory=dict)
+    """What the model has said in this statement: by file, and by the hash of its bytes."""
 
     @property
     def workspace(self) -> Path:

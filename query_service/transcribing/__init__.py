@@ -1,1 +1,1 @@
-"""PREDICT: recordings, their transcripts, and the rows that get them."""
+"""PREDICT and EVALUATE: recordings, their transcripts, and how well these match what was said."""

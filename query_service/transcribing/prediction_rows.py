@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,11 +11,9 @@ from query_service.language.options import Name
 from query_service.planning.result_columns import find_column
 from query_service.planning.steps import Transcribe
 from query_service.running.arrow import to_rows
-from query_service.transcribing.recordings import NO_RECORDING, Failure, Recordings
+from query_service.transcribing.failures import FailureCount
+from query_service.transcribing.recordings import Failure, Recordings
 from thanosql.types import CachedTranscript, Notice, Rows, Severity
-
-EXAMPLES = 3
-"""Recordings that a notice names for each reason."""
 
 
 class PredictionRows:
@@ -26,8 +23,7 @@ class PredictionRows:
         self._step = step
         self._recordings = recordings
         self._next_row = 0
-        self._failed: Counter[str] = Counter()
-        self._examples: dict[str, dict[str, None]] = {}
+        self._failed = FailureCount(recordings)
         self._references: list[str] = []
         self._hypotheses: list[str] = []
 
@@ -44,7 +40,7 @@ class PredictionRows:
         known = [result if isinstance(result, CachedTranscript) else None for result in results]
         for row, (number, result) in enumerate(zip(numbers, results, strict=True), first_row):
             if isinstance(result, Failure):
-                self._count(result, number, row)
+                self._failed.add(result, number, row)
         step = self._step
         columns: list[tuple[Name, pa.Array[Any]]] = [
             (step.result, pa.array([each and each.text for each in known], pa.string()))
@@ -66,25 +62,11 @@ class PredictionRows:
     def notices(self) -> Iterator[Notice]:
         """What the user is told at the end: rows without a transcript, and the word error rate."""
         total = len(self._recordings.rows)
-        if self._failed:
-            reasons = ", ".join(
-                f"{count} {reason} ({self._shown(reason, count)})" for reason, count in self._failed.most_common()
-            )
-            verb = "has" if self._failed.total() == 1 else "have"
-            text = f"{self._failed.total()} of {total} rows {verb} no transcript: {reasons}."
-            yield Notice(text, Severity.WARNING)
+        failed = self._failed.describe(total)
+        if failed:
+            yield Notice(f"{failed}.", Severity.WARNING)
         if self._step.reference is not None:
             yield self._word_error_rate(total)
-
-    def _count(self, failure: Failure, number: int, row: int) -> None:
-        self._failed[failure.reason] += 1
-        examples = self._examples.setdefault(failure.reason, {})
-        if len(examples) < EXAMPLES:
-            examples[f"row {row}" if number == NO_RECORDING else self._recordings.paths[number]] = None
-
-    def _shown(self, reason: str, count: int) -> str:
-        examples = list(self._examples[reason])
-        return ", ".join(examples) + (", …" if count > len(examples) else "")
 
     def _compare(self, batch: pa.RecordBatch, known: Sequence[CachedTranscript | None]) -> None:
         reference = self._step.reference

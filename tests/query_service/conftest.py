@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import struct
 import threading
 import time
@@ -286,7 +287,7 @@ class Services:
         self.run(f"COPY {name} OPTIONS (overwrite=True) FROM '{name}.csv'")
 
     def recordings(self, *names: str, folder: str = "audio") -> list[str]:
-        """Paths of new wav files of a second each, whose content nobody listens to."""
+        """Paths of new wav files of a second each, no two of the same content, to which nobody listens."""
         (self.workspace / folder).mkdir(exist_ok=True)
         for name in names:
             with wave.open(str(self.workspace / folder / name), "wb") as file:
@@ -294,6 +295,7 @@ class Services:
                 file.setsampwidth(2)
                 file.setframerate(8_000)
                 file.writeframes(b"".join(struct.pack("<h", 3_000 * (i % 40 < 20)) for i in range(8_000)))
+                file.writeframes(hashlib.sha256(f"{folder}/{name}".encode()).digest())
         return [f"{folder}/{name}" for name in names]
 
     def another(self, **settings: Any) -> QueryClient:
