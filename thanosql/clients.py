@@ -45,6 +45,7 @@ from thanosql.types import (
     SqlStart,
     StatementDone,
     StatementStarted,
+    TrainingPlan,
     TranscribeClip,
     TranscribeStart,
     Transcript,
@@ -359,6 +360,20 @@ class TrainerClient(_Client):
         """
         request = trainer_pb2.ResolveBaseModelRequest(name=name)
         return from_message(self._unary(self._stub.ResolveBaseModel, request), BaseModel)
+
+    def plan_training(self, spec: JobSpec, rows: int, seconds: Sequence[float]) -> TrainingPlan:
+        """What a training would be like; nothing is queued for it.
+
+        Args:
+            spec: What it is to do.
+            rows: That can be learned from; one at least.
+            seconds: Lengths of their recordings, of all rows or of some that stand for the others.
+
+        Raises:
+            InvalidOption: a number of `spec` makes no sense.
+        """
+        request = trainer_pb2.PlanTrainingRequest(spec=to_message(spec, types_pb2.JobSpec), rows=rows, seconds=seconds)
+        return from_message(self._unary(self._stub.PlanTraining, request), TrainingPlan)
 
     def submit_job(self, spec: JobSpec, rows: Iterable[Rows]) -> Job:
         """Queues a job over rows with the columns `audio_path`, `text` and, where there is one, `speaker`."""

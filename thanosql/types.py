@@ -275,6 +275,26 @@ class JobResult:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What a training would be like, as far as that follows from the amount of data."""
+
+    train_rows: int
+    held_out_rows: int
+    train_seconds: float
+    """Of audio in an epoch."""
+    epochs: int
+    steps: int
+    """Of the optimiser, in an epoch."""
+    step_rows: int
+    """Most rows in a step."""
+    learning_rate: float
+    is_augmented: bool = False
+    """Clips are masked and their speed is perturbed."""
+    uses_adapters: bool = False
+    """The weights stay as they are, and adapters are trained."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobProgress:
     """How far a job has come, as its trainer knows it."""
 

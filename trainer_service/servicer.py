@@ -22,6 +22,7 @@ from trainer_service.jobs.jobs import check_spec
 from trainer_service.jobs.turns import announce_turn
 from trainer_service.jobs.watch import watch
 from trainer_service.jobs.worker import Worker
+from trainer_service.training.outlook import plan_training
 
 _NAME = re.compile(r"[\w-]+")
 """A job's id, as the catalog takes it."""
@@ -44,6 +45,14 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> trainer_pb2.BaseModel:
         """What a name after USING stands for here and now."""
         return _base_message(self._bases.resolve(request.name))
+
+    def PlanTraining(
+        self, request: trainer_pb2.PlanTrainingRequest, context: grpc.ServicerContext
+    ) -> trainer_pb2.TrainingPlan:
+        """What a training would be like."""
+        spec = from_message(request.spec, JobSpec)
+        check_spec(spec)
+        return to_message(plan_training(spec, request.rows, list(request.seconds)), trainer_pb2.TrainingPlan)
 
     def SubmitJob(
         self, requests: Iterator[trainer_pb2.SubmitJobRequest], context: grpc.ServicerContext

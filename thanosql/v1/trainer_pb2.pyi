@@ -208,6 +208,86 @@ class CancelJobRequest(_message.Message):
 Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
 @_typing.final
+class PlanTrainingRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """That can be learned from."""
+    @_builtins.property
+    def spec(self) -> _types_pb2.JobSpec: ...
+    @_builtins.property
+    def seconds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Lengths in seconds of their recordings, of all rows or of some that stand for the others."""
+
+    def __init__(
+        self,
+        *,
+        spec: _types_pb2.JobSpec | None = ...,
+        rows: _builtins.int = ...,
+        seconds: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "seconds", b"seconds", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanTrainingRequest: _TypeAlias = PlanTrainingRequest  # noqa: Y015
+
+@_typing.final
+class TrainingPlan(_message.Message):
+    """What follows from the amount of data alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRAIN_ROWS_FIELD_NUMBER: _builtins.int
+    HELD_OUT_ROWS_FIELD_NUMBER: _builtins.int
+    TRAIN_SECONDS_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    STEP_ROWS_FIELD_NUMBER: _builtins.int
+    LEARNING_RATE_FIELD_NUMBER: _builtins.int
+    IS_AUGMENTED_FIELD_NUMBER: _builtins.int
+    USES_ADAPTERS_FIELD_NUMBER: _builtins.int
+    train_rows: _builtins.int
+    held_out_rows: _builtins.int
+    train_seconds: _builtins.float
+    """Seconds of audio in an epoch."""
+    epochs: _builtins.int
+    steps: _builtins.int
+    """Of the optimiser, in an epoch."""
+    step_rows: _builtins.int
+    """Most rows in a step."""
+    learning_rate: _builtins.float
+    is_augmented: _builtins.bool
+    """Clips are masked and their speed is perturbed."""
+    uses_adapters: _builtins.bool
+    """The weights stay as they are, and adapters are trained."""
+    def __init__(
+        self,
+        *,
+        train_rows: _builtins.int = ...,
+        held_out_rows: _builtins.int = ...,
+        train_seconds: _builtins.float = ...,
+        epochs: _builtins.int = ...,
+        steps: _builtins.int = ...,
+        step_rows: _builtins.int = ...,
+        learning_rate: _builtins.float = ...,
+        is_augmented: _builtins.bool = ...,
+        uses_adapters: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epochs", b"epochs", "held_out_rows", b"held_out_rows", "is_augmented", b"is_augmented", "learning_rate", b"learning_rate", "step_rows", b"step_rows", "steps", b"steps", "train_rows", b"train_rows", "train_seconds", b"train_seconds", "uses_adapters", b"uses_adapters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrainingPlan: _TypeAlias = TrainingPlan  # noqa: Y015
+
+@_typing.final
 class GetJobProgressRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -65,6 +65,11 @@ class TrainerServiceStub:
                 request_serializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_types__pb2.Job.FromString,
                 _registered_method=True)
+        self.PlanTraining = channel.unary_unary(
+                '/thanosql.v1.TrainerService/PlanTraining',
+                request_serializer=thanosql_dot_v1_dot_trainer__pb2.PlanTrainingRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_trainer__pb2.TrainingPlan.FromString,
+                _registered_method=True)
         self.GetJobProgress = channel.unary_unary(
                 '/thanosql.v1.TrainerService/GetJobProgress',
                 request_serializer=thanosql_dot_v1_dot_trainer__pb2.GetJobProgressRequest.SerializeToString,
@@ -127,6 +132,13 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanTraining(self, request, context):
+        """What a training would be like. Nothing is queued or loaded for it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJobProgress(self, request, context):
         """How far jobs have come, as far as this trainer knows them.
         """
@@ -180,6 +192,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.ResumeJob,
                     request_deserializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_types__pb2.Job.SerializeToString,
+            ),
+            'PlanTraining': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanTraining,
+                    request_deserializer=thanosql_dot_v1_dot_trainer__pb2.PlanTrainingRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_trainer__pb2.TrainingPlan.SerializeToString,
             ),
             'GetJobProgress': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJobProgress,
@@ -359,6 +376,33 @@ class TrainerService:
             '/thanosql.v1.TrainerService/ResumeJob',
             thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
             thanosql_dot_v1_dot_types__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanTraining(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.TrainerService/PlanTraining',
+            thanosql_dot_v1_dot_trainer__pb2.PlanTrainingRequest.SerializeToString,
+            thanosql_dot_v1_dot_trainer__pb2.TrainingPlan.FromString,
             options,
             channel_credentials,
             insecure,

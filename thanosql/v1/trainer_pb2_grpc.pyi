@@ -45,6 +45,8 @@ class TrainerServiceStub:
     """Stops a job; does nothing to one that has ended."""
     ResumeJob: _grpc.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]
     """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
+    PlanTraining: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.PlanTrainingRequest, _trainer_pb2.TrainingPlan]
+    """What a training would be like. Nothing is queued or loaded for it."""
     GetJobProgress: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.GetJobProgressRequest, _trainer_pb2.GetJobProgressResponse]
     """How far jobs have come, as far as this trainer knows them."""
     ListDatasets: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListDatasetsRequest, _trainer_pb2.ListDatasetsResponse]
@@ -68,6 +70,8 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """Stops a job; does nothing to one that has ended."""
     ResumeJob: _aio.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]  # type: ignore[assignment]
     """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
+    PlanTraining: _aio.UnaryUnaryMultiCallable[_trainer_pb2.PlanTrainingRequest, _trainer_pb2.TrainingPlan]  # type: ignore[assignment]
+    """What a training would be like. Nothing is queued or loaded for it."""
     GetJobProgress: _aio.UnaryUnaryMultiCallable[_trainer_pb2.GetJobProgressRequest, _trainer_pb2.GetJobProgressResponse]  # type: ignore[assignment]
     """How far jobs have come, as far as this trainer knows them."""
     ListDatasets: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListDatasetsRequest, _trainer_pb2.ListDatasetsResponse]  # type: ignore[assignment]
@@ -124,6 +128,14 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_types_pb2.Job, _abc.Awaitable[_types_pb2.Job]]:
         """Takes a cancelled or failed job up again from its last checkpoint; one that waits or runs stays as it is."""
+
+    @_abc_1.abstractmethod
+    def PlanTraining(
+        self,
+        request: _trainer_pb2.PlanTrainingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.TrainingPlan, _abc.Awaitable[_trainer_pb2.TrainingPlan]]:
+        """What a training would be like. Nothing is queued or loaded for it."""
 
     @_abc_1.abstractmethod
     def GetJobProgress(

@@ -150,6 +150,13 @@ def rate_at(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.learning_rate * math.exp(math.log(0.05) * decay)
 
 
+def count_held_out(rows: int, fraction: float | None) -> int:
+    """How many of so many rows are to be kept for evaluation. `fraction` is as in `hold_out`."""
+    if fraction is None:
+        fraction = EVALUATED_FRACTION if rows >= EVALUATED_FROM_ROWS else 0.0
+    return max(0, min(math.ceil(rows * fraction), rows - 1))
+
+
 def hold_out(
     files: Sequence[str], speakers: Sequence[str | None] | None, fraction: float | None, seed: int
 ) -> tuple[tuple[int, ...], str]:
@@ -165,10 +172,8 @@ def hold_out(
         seed: Of the choice.
     """
     rows = len(files)
-    if fraction is None:
-        fraction = EVALUATED_FRACTION if rows >= EVALUATED_FROM_ROWS else 0.0
-    wanted = min(math.ceil(rows * fraction), rows - 1)
-    if wanted <= 0:
+    wanted = count_held_out(rows, fraction)
+    if not wanted:
         return (), "none"
     members: dict[str, list[int]] = {}
     for row, file in enumerate(files):
