@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import duckdb
 import pyarrow as pa
@@ -16,11 +16,13 @@ import pyarrow as pa
 from catalog_service.catalog import WriteMode, choose_write, find_table
 from catalog_service.tables.columnar_file import prepare_parquet
 from catalog_service.tables.csv_file import read_delimited, unreadable
+from catalog_service.tables.found_recordings import SUFFIXES
 from catalog_service.tables.json_file import prepare_json
 from catalog_service.tables.pace import Clock, Pace
 from catalog_service.tables.reading import Connection, File, Prepare, open_reader
 from catalog_service.tables.store import TableStore
-from thanosql.errors import DataError, NotSupported
+from catalog_service.tables.workbook_file import prepare_workbook
+from thanosql.errors import DataError, InvalidOption, NotSupported
 from thanosql.types import CopyTableResult, IfExists, Notice, Progress
 from thanosql.workspace import existing_file, resolve
 
@@ -37,6 +39,8 @@ READERS: dict[str, Prepare] = {
     ".json": prepare_json,
     ".jsonl": prepare_json,
     ".ndjson": prepare_json,
+    ".xlsx": prepare_workbook,
+    ".xlsm": prepare_workbook,
 }
 """What reads a file, by its suffix."""
 
@@ -77,6 +81,8 @@ def copy_file(
         prepare = choose_reader(path)
         if audio_col:
             yield Notice(f"audio_col has no effect: {path!r} is a file, whose columns have names of their own.")
+    if sheet and prepare is not prepare_workbook:
+        raise InvalidOption(f"sheet={sheet!r} has no meaning for {path!r}", hint="It names a sheet of an .xlsx file.")
     file = File(place, path, existing if mode is WriteMode.APPEND else None, clock, workspace, audio_col, sheet)
     name = table if existing is None else existing.name
     with closing(open_reader(memory_limit, threads)) as connection:
@@ -102,8 +108,16 @@ def choose_reader(path: str) -> Prepare:
     suffix = Path(path).suffix.lower()
     if suffix in READERS:
         return READERS[suffix]
-    if suffix in (".xlsx", ".xls"):
-        raise NotSupported(f"COPY from Excel ({path!r}) is not yet supported", hint="Save the sheet as CSV UTF-8.")
+    if suffix in (".xls", ".xlsb", ".ods"):
+        raise NotSupported(
+            f"COPY does not read workbooks of this kind ({path!r})", hint="Save it as .xlsx, or the sheet as CSV UTF-8."
+        )
+    if suffix in SUFFIXES:
+        folder = PurePosixPath(path).parent.as_posix()
+        raise NotSupported(
+            f"{path!r} is a recording, not a table of recordings",
+            hint=f"COPY reads whole folders of them: COPY calls FROM {folder!r}.",
+        )
     raise NotSupported(
         f"COPY does not know what {path!r} is", hint=f"It goes by the suffix, and reads {', '.join(READERS)}."
     )

@@ -12,13 +12,15 @@ from thanosql.types import Progress
 
 _CHUNK_BYTES = 1 << 20
 
+_NO_TABLE = "COPY reads a table that lists recordings, or a folder of them: COPY calls FROM 'folder'."
+
 _MAGIC = {
-    b"PK\x03\x04": ("a zip archive, or an Excel workbook", "Save the sheet as CSV UTF-8."),
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save the sheet as CSV UTF-8."),
+    b"PK\x03\x04": ("a zip archive, or an Excel workbook", "A workbook has the suffix .xlsx."),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save it as .xlsx, or the sheet as CSV UTF-8."),
     b"PAR1": ("a Parquet file", "Give it the suffix .parquet."),
     b"\x1f\x8b": ("compressed with gzip", "Unpack it first: gunzip."),
-    b"fLaC": ("audio (FLAC)", "COPY reads the table that lists the recordings, not the recordings."),
-    b"RIFF": ("audio (WAV)", "COPY reads the table that lists the recordings, not the recordings."),
+    b"fLaC": ("audio (FLAC)", _NO_TABLE),
+    b"RIFF": ("audio (WAV)", _NO_TABLE),
     b"\xff\xfe": ("text in UTF-16", "Save it as UTF-8: iconv -f UTF-16 -t UTF-8 old.csv > new.csv"),
     b"\xfe\xff": ("text in UTF-16", "Save it as UTF-8: iconv -f UTF-16 -t UTF-8 old.csv > new.csv"),
 }

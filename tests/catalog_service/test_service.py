@@ -144,13 +144,13 @@ def test_leaving_a_copy_leaves_the_old_table(
 def test_errors_reach_the_caller_with_what_to_do(client: CatalogClient, workspace: Path) -> None:
     (workspace / "calls.csv").write_text("audio_path,text\na.wav,hello\n")
     (workspace / "empty.csv").write_text("")
-    (workspace / "calls.xlsx").write_bytes(b"PK")
+    (workspace / "calls.ods").write_bytes(b"PK")
     copy(client, "calls.csv")
     for error, hint, call in (
         (NameTaken, "overwrite=True", lambda: copy(client, "calls.csv")),
         (NotFound, "workspace root", lambda: copy(client, "missing.csv", "t")),
         (DataError, "0 bytes", lambda: copy(client, "empty.csv", "t")),
-        (NotSupported, "CSV", lambda: copy(client, "calls.xlsx", "t")),
+        (NotSupported, "CSV", lambda: copy(client, "calls.ods", "t")),
         (UnknownTable, "'calls'", lambda: client.drop_table("cals")),
         (UnknownTable, "'calls'", lambda: read(client, "SELECT * FROM cals")),
         (StatementError, "COPY", lambda: read(client, "DROP TABLE calls")),

@@ -196,16 +196,16 @@ def test_a_file_without_a_header_is_refused(load: Load) -> None:
         load("a.wav,hello\nb.wav,bye\n")
 
 
-@pytest.mark.parametrize("path", ["calls.xlsx", "calls.txt", "calls"])
-def test_a_file_of_another_kind_is_not_yet_supported(load: Load, path: str) -> None:
+@pytest.mark.parametrize("path", ["calls.txt", "calls"])
+def test_a_file_of_another_kind_is_not_supported(load: Load, path: str) -> None:
     with pytest.raises(NotSupported):
         load("x", path)
 
 
-def test_a_folder_is_not_yet_supported(copy: Load, workspace: Path) -> None:
-    (workspace / "recordings").mkdir()
-    with pytest.raises(NotSupported, match="folder"):
-        copy("recordings")
+def test_a_single_recording_is_no_table(load: Load) -> None:
+    with pytest.raises(NotSupported) as raised:
+        load("x", "calls/a.wav")
+    assert "COPY calls FROM 'calls'" in raised.value.hint
 
 
 @pytest.mark.parametrize("path", ["../secret.csv", "{parent}/secret.csv", "link.csv", "https://example.org/a.csv"])
