@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 from catalog_service.config import CatalogConfig
 from thanosql.errors import Unavailable
 from thanosql.rpc.server import RunningServer, run_service, start_server
+
+if TYPE_CHECKING:
+    from catalog_service.tables.store import TableStore
 
 # Each running call has a thread, and a COPY or a long query holds one for minutes.
 THREADS = 32
@@ -18,23 +22,21 @@ def start(config: CatalogConfig) -> RunningServer:
     """Serves, and returns at once.
 
     Raises:
-        Unavailable: the state folder, its files or the port cannot be had.
+        Unavailable: the state folder, its files, a database server or the port cannot be had.
+        NotSupported: the tables are to be in a database server that is not PostgreSQL.
         DataError: the files are damaged, or of a newer release.
     """
-    from catalog_service.catalog import check_tables_setting
     from catalog_service.schema.database import open_database
     from catalog_service.schema.jobs import Jobs
     from catalog_service.schema.models import Models
     from catalog_service.schema.transcripts import Transcripts
     from catalog_service.servicer import CatalogServicer, utc_now
-    from catalog_service.tables.duckdb_store import open_duckdb_store
     from thanosql.v1.catalog_pb2_grpc import add_CatalogServiceServicer_to_server
 
-    check_tables_setting(config.tables)
     _make_state_folder(config)
     with ExitStack() as opened:
         # The tables come first: their file is locked, so that no second process serves this folder.
-        tables = open_duckdb_store(config.tables_file, config.memory_limit, config.query_threads)
+        tables = _open_tables(config)
         opened.callback(tables.close)
         database = open_database(config.database_url, utc_now())
         opened.callback(database.close)
@@ -49,6 +51,21 @@ def start(config: CatalogConfig) -> RunningServer:
         )
         opened.pop_all()
     return server
+
+
+def _open_tables(config: CatalogConfig) -> TableStore:
+    if config.tables_on_server:
+        try:
+            from catalog_service.tables.postgres_store import open_postgres_store
+        except ModuleNotFoundError as error:
+            raise Unavailable(
+                f"tables in a database server need a package that is missing: {error.name}",
+                hint="pip install 'thanosql-speech[postgres]'",
+            ) from error
+        return open_postgres_store(config.tables)
+    from catalog_service.tables.duckdb_store import open_duckdb_store
+
+    return open_duckdb_store(config.tables_file, config.memory_limit, config.query_threads)
 
 
 def _make_state_folder(config: CatalogConfig) -> None:

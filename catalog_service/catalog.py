@@ -11,7 +11,6 @@ from enum import Enum
 from thanosql.errors import (
     DataError,
     NameTaken,
-    NotSupported,
     StatementError,
     UnknownColumn,
     UnknownModel,
@@ -278,16 +277,3 @@ def first_model(now: datetime) -> Model:
         state=ModelState.PENDING,
         updated_at=now,
     )
-
-
-def check_tables_setting(tables: str) -> None:
-    """Whether the setting `tables` is one that this release can serve.
-
-    Raises:
-        NotSupported: it names a database server.
-    """
-    if "://" in tables:
-        raise NotSupported(
-            f"tables in {tables.split('://')[0]!r} are not yet supported",
-            hint="Give the path of a DuckDB file, or nothing for tables.duckdb in the state folder.",
-        )

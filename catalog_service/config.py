@@ -16,8 +16,8 @@ class CatalogConfig(ServiceConfig):
     service: ClassVar[str] = "catalog"
 
     port: int = setting(8471, "port to listen on; 0: chosen by the system")
-    database: str = setting("", "SQLAlchemy URL of the metadata; empty: metadata.sqlite in the state folder")
-    tables: str = setting("", "DuckDB file of the users' tables; empty: tables.duckdb in the state folder")
+    database: str = setting("", "URL of the metadata, postgresql://…; empty: metadata.sqlite in the state folder")
+    tables: str = setting("", "URL of the users' tables, postgresql://…, or a DuckDB file; empty: state/tables.duckdb")
     memory_limit: str = setting("1GB", "memory that queries over tables may take together; beyond it they use the disk")
     query_threads: int = setting(0, "threads that queries over tables may take; 0: one for each core")
     transcripts: int = setting(1_000_000, "transcripts that are kept; beyond it the longest unused ones go")
@@ -26,6 +26,11 @@ class CatalogConfig(ServiceConfig):
     def database_url(self) -> str:
         """SQLAlchemy's URL of the metadata."""
         return self.database or f"sqlite:///{self.state / 'metadata.sqlite'}"
+
+    @property
+    def tables_on_server(self) -> bool:
+        """Whether the users' tables are in a database server, and not in a file."""
+        return "://" in self.tables
 
     @property
     def tables_file(self) -> Path:

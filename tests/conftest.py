@@ -13,8 +13,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+import sqlalchemy as sa
 
 import thanosql
+from tests.postgres_server import connect, postgres_server
 from thanosql import Session
 from thanosql.oip import grpc_service_pb2 as oip
 from thanosql.oip import grpc_service_pb2_grpc as oip_grpc
@@ -68,6 +70,34 @@ def serve_triton(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], A
         needs = "pip install nvidia-pytriton onnxruntime soundfile soxr"
         pytest.skip(f"needs a Triton server: set {TRITON} to a virtual environment made with {needs}")
     return lambda repository: _run_triton(environment, repository, tmp_path_factory.mktemp("triton"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[sa.URL]:
+    """A superuser's address of a PostgreSQL server."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres: sa.URL) -> Iterator[Callable[[], sa.URL]]:
+    """Makes an empty database, owned by a login that may make roles and is no superuser; gives that login's address."""
+    made: list[str] = []
+
+    def make() -> sa.URL:
+        name = f"thanosql_{os.getpid()}_{len(made)}"
+        made.append(name)
+        with connect(postgres) as superuser:
+            superuser.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'secret of {name}'")
+            superuser.execute(f"CREATE DATABASE {name} OWNER {name} ENCODING 'UTF8' TEMPLATE template0")
+        return postgres.set(database=name, username=name, password=f"secret of {name}")
+
+    yield make
+    with connect(postgres) as superuser:
+        for name in made:
+            superuser.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            superuser.execute(f"DROP ROLE IF EXISTS thanosql_user_of_{name}")
+            superuser.execute(f"DROP ROLE {name}")
 
 
 @contextmanager

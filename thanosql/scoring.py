@@ -12,16 +12,21 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\u02b9\u0060\u00b4\u2032\uff07"), "'")
+APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u201b\u02bc\u02b9\u0060\u00b4\u2032\uff07"), "'")
+"""The characters that people type for an apostrophe, by their code, for `str.translate`."""
+
+
+def is_compared(code: int) -> bool:
+    """Whether a character is kept for the comparison: a letter, mark or digit, or the apostrophe."""
+    # Marks stay: they are the vowels of Devanagari and the tones of Thai.
+    return code == ord("'") or unicodedata.category(chr(code))[0] in "LMN"
 
 
 class _Compared(dict[int, int]):
     """What becomes of each character: itself, or a space; for `str.translate`, found out once per character."""
 
     def __missing__(self, code: int) -> int:
-        # Marks stay: they are the vowels of Devanagari and the tones of Thai.
-        kept = code == ord("'") or unicodedata.category(chr(code))[0] in "LMN"
-        return self.setdefault(code, code if kept else ord(" "))
+        return self.setdefault(code, code if is_compared(code) else ord(" "))
 
 
 _COMPARED = _Compared()
@@ -66,7 +71,7 @@ def normalise(text: str) -> str:
     "don't panic it's 42"
     """
     # Before NFKC, which would turn the acute accent that stands for an apostrophe into a space.
-    folded = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).casefold()
+    folded = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).casefold()
     # Folding may take characters apart again (İ becomes i and a dot).
     folded = unicodedata.normalize("NFKC", folded)
     return re.sub(r" +", " ", folded.translate(_COMPARED)).strip()

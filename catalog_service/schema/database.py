@@ -15,6 +15,9 @@ from catalog_service.catalog import first_model
 from catalog_service.schema.definitions import HEAD, metadata, model_names, models
 from thanosql.errors import DataError, InternalError, Unavailable
 
+_WRITERS = 0x7468616E6F73
+"""Key of the lock that the writing transaction holds in PostgreSQL."""
+
 BUSY_SECONDS = 20
 """How long a write waits for another process's, in SQLite."""
 
@@ -31,7 +34,7 @@ class Database:
     """The metadata, ready for use; closed with `close`."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = _shown(url)
         self._engine = _make_engine(url)
 
     @contextmanager
@@ -42,12 +45,15 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that writes; in SQLite there is one at a time, from its first statement on."""
+        """A transaction that writes; there is one at a time, from its first statement on."""
         with (
             _translated(self._url),
             self._engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
+            if connection.dialect.name == "postgresql":
+                # As SQLite does by itself: what was read is still true when it is written.
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
 
     def close(self) -> None:
@@ -68,7 +74,7 @@ def open_database(url: str, now: datetime) -> Database:
     database = Database(url)
     try:
         with database.write() as connection:
-            _bring_up_to_date(connection, url, now)
+            _bring_up_to_date(connection, _shown(url), now)
     except BaseException:
         database.close()
         raise
@@ -90,19 +96,33 @@ def _translated(url: str) -> Iterator[None]:
         if isinstance(error, OperationalError):
             raise Unavailable(
                 f"the metadata database {url} cannot be used: {problem}",
-                hint="Is its folder there and writable, is the disk full, or is another process holding it?",
+                hint="Is the server running, and are address, login and password right?"
+                if "postgresql" in url
+                else "Is its folder there and writable, is the disk full, or is another process holding it?",
             ) from error
         raise
 
 
-def _make_engine(url: str) -> sa.Engine:
+def _shown(url: str) -> str:
+    """An address without its password."""
     try:
-        engine = sa.create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise Unavailable(
-            f"the metadata database {url!r} cannot be used: {error}",
-            hint="Give a URL such as sqlite:///state/metadata.sqlite, and install its driver.",
-        ) from error
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "that was given"
+
+
+def _make_engine(url: str) -> sa.Engine:
+    hint = "Give a URL such as sqlite:///state/metadata.sqlite, and install its driver."
+    try:
+        address = sa.make_url(url)
+        if address.drivername in ("postgres", "postgresql"):
+            address = address.set(drivername="postgresql+psycopg")
+        # A server may have been started anew since the last statement.
+        engine = sa.create_engine(address, pool_pre_ping=True)
+    except ArgumentError as error:  # which may tell the password
+        raise Unavailable("the metadata database cannot be used: its address is not a URL", hint=hint) from error
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise Unavailable(f"the metadata database {_shown(url)} cannot be used: {error}", hint=hint) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _: _set_up_sqlite(connection))
         event.listen(engine, "begin", _begin_sqlite)

@@ -57,8 +57,6 @@ class Jobs:
             sa.select(jobs)
             .where(jobs.c.state.in_([JobState.QUEUED.value, JobState.RUNNING.value]))
             .order_by(jobs.c.number)
-            # For databases other than SQLite, which ignores it: rows, not the database, are locked there.
-            .with_for_update(skip_locked=True)
         )
         with self._database.write() as connection:
             candidates = (_job(row._mapping) for row in connection.execute(open_jobs).all())
@@ -90,7 +88,7 @@ class Jobs:
 
 
 def _find(connection: sa.Connection, id: str) -> Job | None:
-    row = connection.execute(sa.select(jobs).where(jobs.c.id == id).with_for_update()).one_or_none()
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == id)).one_or_none()
     return None if row is None else _job(row._mapping)
 
 

@@ -136,9 +136,19 @@ def test_a_port_that_is_taken_is_named_and_the_folder_is_free_again(config: Cata
     start(elsewhere).stop()
 
 
-def test_tables_in_a_database_server_are_not_yet_supported(config: CatalogConfig) -> None:
-    with pytest.raises(NotSupported):
-        start(replace(config, tables="postgresql://localhost/db"))
+def test_tables_in_a_database_server_of_another_kind_are_not_supported(config: CatalogConfig) -> None:
+    with pytest.raises(NotSupported, match="'mysql'") as caught:
+        start(replace(config, tables="mysql://me:secret@localhost/db"))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_database_server_that_is_not_there_is_told_without_the_password(config: CatalogConfig) -> None:
+    with pytest.raises(Unavailable, match="cannot be used") as caught:
+        start(replace(config, tables="postgresql://me:secret@127.0.0.1:1/db"))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(Unavailable, match="cannot be used") as caught:
+        start(replace(config, database="postgresql://me:secret@127.0.0.1:1/db"))
+    assert "secret" not in str(caught.value)
 
 
 def test_its_modules_load_nothing_heavy_before_it_starts() -> None:

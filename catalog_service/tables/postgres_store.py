@@ -1,0 +1,330 @@
+"""The users' tables in a PostgreSQL database, in a schema of their own, under a login that may use nothing else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from catalog_service.catalog import WriteMode, check_rename, check_rename_column, unknown_table
+from catalog_service.tables.postgres_change import PostgresChange, PostgresWrite
+from catalog_service.tables.postgres_errors import to_query_error, to_write_error
+from catalog_service.tables.postgres_guard import STEADY, Checked
+from catalog_service.tables.postgres_login import TABLES, Url, prepare, read_url, unreachable
+from catalog_service.tables.postgres_query import (
+    Connection,
+    PostgresQuery,
+    Running,
+    check_names,
+    copy_in,
+    define,
+)
+from catalog_service.tables.postgres_scoring import SCHEMA as FUNCTIONS
+from catalog_service.tables.postgres_tables import (
+    claim,
+    count_rows,
+    hold,
+    read_names,
+    read_tables,
+    replacing,
+    stamp,
+    table_named,
+)
+from catalog_service.tables.store import Insert, Relations
+from thanosql.errors import Cancelled, Overloaded, StatementError
+from thanosql.types import Table
+
+log = logging.getLogger(__name__)
+
+_SETTINGS = {
+    # Tables first: a user's table may have the name of one of PostgreSQL's own. Then functions of ours.
+    "search_path": f"{TABLES},{FUNCTIONS},pg_catalog",
+    "TimeZone": "UTC",
+    "standard_conforming_strings": "on",
+    "bytea_output": "hex",
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    # Rows come in the order in which they went in, also where two queries read at once.
+    "synchronize_seqscans": "off",
+    # Compiling takes longer than most of these queries.
+    "jit": "off",
+}
+
+_MOST_CONNECTIONS = 32
+_KEPT_CONNECTIONS = 8
+_WAIT_SECONDS = 10.0
+_CLOSE_SECONDS = 10.0
+
+_REFUSED_CALLS = """
+SELECT proname FROM pg_catalog.pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace AND proname = ANY(%s) AND provolatile <> 'i' AND NOT proname = ANY(%s)
+LIMIT 1
+"""
+_CALLABLE = """
+SELECT DISTINCT proname FROM pg_catalog.pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace AND (provolatile = 'i' OR proname = ANY(%s))
+"""
+
+
+def open_postgres_store(url: str) -> PostgresStore:
+    """Opens the store at an address such as postgresql://user:password@host/database, and makes what is missing there.
+
+    Raises:
+        NotSupported: the address is of something else.
+        Unavailable: it cannot be reached, or the login has too few rights, or too many.
+    """
+    return PostgresStore(prepare(read_url(url)))
+
+
+class PostgresStore:
+    """A `TableStore` over one PostgreSQL database; each call has a connection of its own from a pool."""
+
+    sql_dialect = "postgres"
+
+    def __init__(self, url: Url) -> None:
+        self._url = url
+        self._engine = sa.create_engine(
+            url,
+            pool_size=_KEPT_CONNECTIONS,
+            max_overflow=_MOST_CONNECTIONS - _KEPT_CONNECTIONS,
+            pool_timeout=_WAIT_SECONDS,
+            pool_pre_ping=True,
+            pool_reset_on_return=None,  # `_give_back` does more
+            connect_args={
+                "options": " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()),
+                "application_name": "thanosql catalog_service",
+                "client_encoding": "utf8",
+                "connect_timeout": int(_WAIT_SECONDS),
+                # What a user's SQL prepared would be gone with DISCARD ALL.
+                "prepare_threshold": None,
+            },
+        )
+        self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
+        self._running: set[Running] = set()
+
+    def tables(self) -> tuple[Table, ...]:
+        """Every table, as of one moment, by name."""
+        with self._session(Running()) as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            return read_tables(connection)
+
+    def query(self, sql: str, relations: Relations = ()) -> PostgresQuery:
+        """A query over the tables; it runs while it is iterated."""
+        return PostgresQuery(self, sql, relations)
+
+    def write_query(
+        self,
+        name: str,
+        sql: str,
+        mode: WriteMode,
+        now: datetime,
+        *,
+        relations: Relations = (),
+        columns: Sequence[str] = (),
+    ) -> PostgresWrite:
+        """Writes the rows of a query into a table when it is run; see `TableStore`."""
+        return PostgresWrite(self, name, sql, mode, now, relations, columns)
+
+    def change(self, sql: str, now: datetime, relations: Relations = ()) -> PostgresChange:
+        """One UPDATE or DELETE, when it is run; see `TableStore`."""
+        return PostgresChange(self, sql, now, relations)
+
+    @contextmanager
+    def writing(self, name: str, schema: pa.Schema, mode: WriteMode, now: datetime) -> Iterator[Insert]:
+        """Writes a table in one transaction; see `TableStore`."""
+        check_names(name, schema.names)
+        rows = 0
+        with self._altering(name) as connection:
+            claim(connection, name)
+            if mode is WriteMode.APPEND:
+                if name not in read_names(connection):
+                    raise unknown_table(name, read_names(connection))
+                rows = count_rows(connection, name)
+
+            def insert_into(table: sql.Identifier) -> Insert:
+                def insert(batch: pa.RecordBatch) -> None:
+                    nonlocal rows
+                    copy_in(connection, table, batch)
+                    rows += batch.num_rows
+
+                return insert
+
+            if mode is WriteMode.APPEND:
+                yield insert_into(table_named(name))
+            else:
+                with replacing(connection, name, mode) as made:
+                    create = sql.SQL("CREATE TABLE {} ({})")
+                    connection.execute(create.format(table_named(made), define(schema)))
+                    yield insert_into(table_named(made))
+            stamp(connection, name, now, rows)
+
+    def rename(self, name: str, new_name: str, now: datetime) -> None:
+        """Gives a table another name; see `TableStore`."""
+        table = check_rename(name, new_name, self.tables()).name
+        check_names(new_name, ())
+        self._alter(table, new_name, sql.SQL("RENAME TO {}").format(sql.Identifier(new_name)), now)
+
+    def rename_column(self, table: str, name: str, new_name: str, now: datetime) -> None:
+        """Gives a column another name; see `TableStore`."""
+        tables = self.tables()
+        column = check_rename_column(table, name, new_name, tables)
+        check_names(table, [new_name])
+        found = next(each.name for each in tables if each.name.casefold() == table.casefold())
+        change = sql.SQL("RENAME COLUMN {} TO {}").format(sql.Identifier(column), sql.Identifier(new_name))
+        self._alter(found, found, change, now)
+
+    def drop(self, name: str) -> None:
+        """Drops a table.
+
+        Raises:
+            UnknownTable: there is none of that name.
+            Overloaded: another statement is writing it, or queries do not let go of it.
+        """
+        with self._altering(name) as connection:
+            claim(connection, name)
+            if name not in (names := read_names(connection)):
+                raise unknown_table(name, names)
+            hold(connection, name)
+            connection.execute(sql.SQL("DROP TABLE {}").format(table_named(name)))
+
+    def names(self, connection: Connection | None = None) -> list[str]:
+        """Names of the tables."""
+        if connection is not None:
+            return read_names(connection)
+        with self._session(Running()) as own:
+            return read_names(own)
+
+    def check_names_in(self, connection: Connection, checked: Checked, relations: Relations) -> None:
+        """Whether a text calls and reads only what it may, as far as PostgreSQL's own names go.
+
+        Raises:
+            StatementError: it calls a function that does more than compute.
+            UnknownTable: it reads a table of PostgreSQL's own.
+        """
+        refused = connection.execute(_REFUSED_CALLS, [list(checked.calls), list(STEADY)]).fetchone()
+        if refused is not None:
+            raise StatementError(
+                f"the function {refused[0]}(…) may not be called",
+                hint="Queries call functions that compute from their arguments. Files: COPY t FROM 'file'.",
+            )
+        if checked.own_tables:
+            known = {*read_names(connection), *(name for name, _ in relations)}
+            foreign = sorted(checked.own_tables - known)
+            if foreign:
+                raise unknown_table(foreign[0], known)
+
+    @contextmanager
+    def asking(self, running: Running) -> Iterator[Connection]:
+        """A transaction for SQL of a user's, which `running` and `close` can stop; failures are said as ours."""
+        try:
+            with self._session(running) as connection:
+                yield connection
+        except psycopg.Error as error:
+            if running.cancelled:
+                raise Cancelled("the query was cancelled") from error
+            ours = to_query_error(error, *self._known_names(error))
+            if ours is None:
+                raise
+            raise ours from error
+
+    def close(self) -> None:
+        """Stops what runs and gives the connections back."""
+        with self._lock:
+            running = list(self._running)
+        for each in running:
+            each.cancel()
+        with self._ended:
+            if not self._ended.wait_for(lambda: not self._running, timeout=_CLOSE_SECONDS):
+                log.warning("%d calls still use the tables", len(self._running))
+        self._engine.dispose()
+
+    def _alter(self, name: str, new_name: str, change: sql.Composable, now: datetime) -> None:
+        with self._altering(name) as connection:
+            for each in sorted({name, new_name}):
+                claim(connection, each)
+            hold(connection, name)
+            rows = count_rows(connection, name)
+            connection.execute(sql.SQL("ALTER TABLE {} {}").format(table_named(name), change))
+            stamp(connection, new_name, now, rows)
+
+    @contextmanager
+    def _altering(self, name: str) -> Iterator[Connection]:
+        """A transaction that writes the table `name`, with nothing of a user's SQL in it."""
+        running = Running()
+        try:
+            with self._session(running) as connection:
+                yield connection
+        except psycopg.Error as error:
+            if running.cancelled:
+                raise Cancelled("the statement was cancelled") from error
+            ours = to_write_error(error, name)
+            if ours is None:
+                raise
+            raise ours from error
+
+    def _known_names(self, error: psycopg.Error) -> tuple[list[str], list[str]]:
+        """Names of tables and functions, where an error is about one of them."""
+        if isinstance(error, psycopg.errors.UndefinedTable):
+            return self.names(), []
+        if isinstance(error, psycopg.errors.UndefinedFunction):
+            with self._session(Running()) as connection:
+                return [], [str(name) for (name,) in connection.execute(_CALLABLE, [list(STEADY)]).fetchall()]
+        return [], []
+
+    @contextmanager
+    def _session(self, running: Running) -> Iterator[Connection]:
+        """A connection in a transaction that is committed when the block ends well, and undone when not."""
+        raw = self._take()
+        connection = raw.driver_connection
+        assert isinstance(connection, psycopg.Connection)
+        with self._lock:
+            self._running.add(running)
+        try:
+            running.begin(connection)
+            yield connection
+            connection.commit()
+        finally:
+            running.end()
+            _give_back(raw, connection, running)
+            with self._ended:
+                self._running.discard(running)
+                self._ended.notify_all()
+
+    def _take(self) -> sa.PoolProxiedConnection:
+        try:
+            return self._engine.raw_connection()
+        except PoolTimeoutError as error:
+            raise Overloaded(
+                f"{_MOST_CONNECTIONS} statements use the tables already",
+                hint="Run the statement again when one of them has ended.",
+                retry_after=2.0,
+            ) from error
+        except DBAPIError as error:
+            raise unreachable(self._url, error) from error
+
+
+def _give_back(raw: sa.PoolProxiedConnection, connection: Connection, running: Running) -> None:
+    """Gives a connection back as good as new, or ends it: a late cancel must not meet the next statement."""
+    usable = False
+    if not running.cancelled and not connection.closed:
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status is not TransactionStatus.ACTIVE:
+                connection.rollback()
+                connection.autocommit = True
+                connection.execute("DISCARD ALL")
+                connection.autocommit = False
+                usable = True
+    if not usable:
+        raw.invalidate()
+    raw.close()
