@@ -52,6 +52,8 @@ class ClipSender:
         """The recording that stands for a content, while its result is awaited."""
         self._followers: dict[int, list[int]] = {}
         self._claims: dict[int, Claim] = {}
+        """Of what was sent, or is about to be."""
+        self._resolved: list[Claim] = []
         self.to_send: deque[int] = deque()
         self.awaited: set[int] = set()
         """What other statements are having transcribed."""
@@ -74,24 +76,32 @@ class ClipSender:
 
     def pass_on(self, known: Known) -> None:
         """Tells what the model has said of a recording, to whoever waits for it."""
-        claim = self._claims.pop(known.number, None)
+        claim = self._claims.get(known.number)
         if claim is not None and known.lasts:
             claim.resolve(Shared(known.result, self._recordings.file_of(known.number).path))
         elif claim is not None:
-            claim.give_up()
+            claim.end()
         self._mailbox.put(known)
 
-    def give_up_claims(self) -> None:
-        """What was sent and not answered is free for other statements."""
-        while self._claims:
-            try:
-                _, claim = self._claims.popitem()
-            except KeyError:  # the last one was answered meanwhile
-                return
-            claim.give_up()
+    def give_up(self) -> None:
+        """Lets other statements have what was sent and not answered."""
+        for claim in list(self._claims.values()):
+            if claim.shared is None:
+                claim.end()
+
+    def end_claims(self, *, settled_only: bool) -> None:
+        """Lets go of what stands in the cache, or of all: failures too, which no cache keeps."""
+        if not settled_only:
+            self._resolved += self._claims.values()
+            self._claims.clear()
+        for claim in self._resolved:
+            claim.end()
+        self._resolved = []
 
     def settle(self, known: Known) -> Iterator[Known]:
         """Remembers what became of a recording; gives it, and what becomes of those of the same content."""
+        if isinstance(known.result, CachedTranscript) and known.number in self._claims:
+            self._resolved.append(self._claims.pop(known.number))
         key = self._recordings.file_of(known.number)
         said = known.result if known.lasts and isinstance(known.result, CachedTranscript) else None
         with self._lock:
@@ -132,15 +142,16 @@ class ClipSender:
             key = self._recordings.file_of(number)
             if not key.content:
                 yield number
-            elif self._leads(number, key):
+            elif self._leads(number, key) and self._claims_now(number, key):
                 unknown.append((number, key))
+        # Looked up once it is claimed: whoever held a claim before has stored what was heard.
         known = self._cache.look_up([key for _, key in unknown], self._services)
         for number, key in unknown:
             found = known.get(key)
-            if found is not None:
-                self._mailbox.put(Known(number, replace(found, key=key)))
-            elif self._claims_now(number, key):
+            if found is None:
                 yield number
+            else:
+                self.pass_on(Known(number, replace(found, key=key)))
 
     def _leads(self, number: int, key: AudioKey) -> bool:
         """Whether a recording is the first of its content; another one is answered with the first."""
@@ -165,7 +176,7 @@ class ClipSender:
         self.awaited.discard(number)
         self._claims[number] = claim
         if self.is_stopped:
-            self.give_up_claims()
+            claim.end()
         return True
 
     def _be_told(self, number: int, key: AudioKey, shared: Shared | None) -> None:

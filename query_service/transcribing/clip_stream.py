@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from contextvars import copy_context
+from itertools import chain
 
 from query_service.running.services import Services
 from query_service.running.work import Work
@@ -80,11 +81,13 @@ class ClipStream:
         self._cut_off()
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
-        self._sender.give_up_claims()
+        self._sender.give_up()
         for letter in self._mailbox.take_rest():
             if isinstance(letter, Known):
                 for _ in self._read(letter):
                     pass
+        self._cache.close()
+        self._sender.end_claims(settled_only=False)
 
     def _cut_off(self) -> None:
         self._sender.is_stopped = True
@@ -99,8 +102,11 @@ class ClipStream:
     def _listen(self) -> None:
         failure: Exception | None = None
         try:
-            self._sender.is_sending = True
-            for answer in self._services.inference.transcribe(self._start, self._sender.clips()):
+            clips = self._sender.clips()
+            first = next(clips, None)
+            # The model is not loaded where all turn out to be known by their content.
+            answers = () if first is None else self._services.inference.transcribe(self._start, chain([first], clips))
+            for answer in answers:
                 lasts = self._recordings.is_unchanged(answer.id)
                 result = _read_answer(answer, self._recordings.file_of(answer.id))
                 self._sender.pass_on(Known(answer.id, result, lasts, heard=True))
@@ -111,7 +117,7 @@ class ClipStream:
                 )
         except Exception as error:
             failure = error
-        self._sender.give_up_claims()
+        self._sender.give_up()
         self._mailbox.put(StreamEnded(failure))
 
     def _read(self, letter: Letter) -> Iterator[Known]:
@@ -130,6 +136,8 @@ class ClipStream:
                 if known.lasts and isinstance(known.result, CachedTranscript):
                     self._cache.keep(known.result)
                 yield known
+            if not self._cache.has_unsaved:
+                self._sender.end_claims(settled_only=True)
 
 
 def _read_answer(answer: Transcript | ClipFailure, key: AudioKey) -> Result:

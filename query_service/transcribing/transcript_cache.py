@@ -71,6 +71,11 @@ class TranscriptCache:
                     return
                 self._failure = error
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Whether transcripts wait to be stored."""
+        return bool(self._unsaved)
+
     def close(self) -> None:
         """Stores what waits, whatever has become of the statement."""
         unsaved, self._unsaved = self._unsaved, []

@@ -35,27 +35,31 @@ Tell = Callable[[Shared | None], None]
 
 
 class Claim:
-    """The right, and the duty, to have a recording transcribed; it ends by one of its two methods."""
+    """The right, and the duty, to have a recording transcribed.
+
+    Once resolved it is to be held until the transcript stands in the cache: so whoever comes finds it here or there.
+    """
 
     def __init__(self, underway: Underway, wanted: Wanted) -> None:
         self._underway = underway
         self.wanted = wanted
         self.waiting: list[Tell] = []
+        self.shared: Shared | None = None
 
     def resolve(self, shared: Shared) -> None:
-        """Gives whoever waits what was heard."""
-        self._underway.end(self, shared)
+        """Gives whoever waits, or comes before the end, what was heard."""
+        self._underway.resolve(self, shared)
 
-    def give_up(self) -> None:
-        """Lets whoever waits take over."""
-        self._underway.end(self, None)
+    def end(self) -> None:
+        """Lets go; where it was not resolved, whoever waits may take over. Nothing happens the second time."""
+        self._underway.end(self)
 
 
 class Underway:
     """Who has which recording transcribed at this moment.
 
-    A claim is held from when a clip is sent until it is answered and never while its holder waits for another
-    statement's, so statements that wait for one another both go on.
+    No holder of a claim that is not resolved waits for another statement's with it: a clip was sent, and will be
+    answered. So statements that wait for one another both go on.
     """
 
     def __init__(self) -> None:
@@ -63,23 +67,34 @@ class Underway:
         self._claims: dict[Wanted, Claim] = {}
 
     def claim(self, wanted: Wanted, tell: Tell) -> Claim | None:
-        """The claim; None where another statement holds it: `tell` is called when that one's ends."""
+        """The claim; None where another statement holds it: `tell` is called when it is resolved, or ends."""
         with self._lock:
             held = self._claims.get(wanted)
-            if held is not None:
+            if held is None:
+                claim = self._claims[wanted] = Claim(self, wanted)
+                return claim
+            if held.shared is None:
                 held.waiting.append(tell)
                 return None
-            claim = self._claims[wanted] = Claim(self, wanted)
-            return claim
+        tell(held.shared)
+        return None
 
-    def end(self, claim: Claim, shared: Shared | None) -> None:
-        """Ends a claim, unless it has ended."""
+    def resolve(self, claim: Claim, shared: Shared) -> None:
+        """See `Claim.resolve`."""
         with self._lock:
-            if self._claims.get(claim.wanted) is not claim:
-                return
-            del self._claims[claim.wanted]
-        for tell in claim.waiting:
+            claim.shared = shared
+            waiting, claim.waiting = claim.waiting, []
+        for tell in waiting:
             tell(shared)
+
+    def end(self, claim: Claim) -> None:
+        """See `Claim.end`."""
+        with self._lock:
+            if self._claims.get(claim.wanted) is claim:
+                del self._claims[claim.wanted]
+            waiting, claim.waiting = claim.waiting, []
+        for tell in waiting:
+            tell(None)
 
 
 UNDERWAY = Underway()

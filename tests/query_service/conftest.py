@@ -115,6 +115,8 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         self.failures: dict[str, tuple[str, str]] = {}
         """Reason and message by path."""
         self.seconds_per_clip = 0.0
+        self.before_clip: Callable[[str], object] = lambda path: None
+        """Is called with the path of each before it is heard."""
         self.dies_after: int | None = None
         self.refuses: ThanoSQLError | None = None
         """What the next stream is ended with."""
@@ -122,12 +124,26 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         self.cancelled = threading.Event()
         self.exports: list[tuple[str, int, str]] = []
         """Model, version and path of each."""
+        self.estimated: list[inference_pb2.EstimateRequest] = []
+        self.estimate: inference_pb2.TranscriptionEstimate | None = inference_pb2.TranscriptionEstimate(
+            is_known=True, is_loaded=True, measured_on="2026-01-02", reason="calibrated", longest_seconds=3_600
+        )
+        """What it answers, for a batch for each recording and ten seconds of audio a second; None: nothing is known."""
 
     def GetStatistics(self, request, context):
         plan = inference_pb2.ServingPlan(device="cpu", workers=2, reason=f"measured {request.model} {request.version}")
         return inference_pb2.Statistics(
             models=[inference_pb2.ModelStatistics(model=request.model, version=request.version, plan=plan)]
         )
+
+    def Estimate(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.estimated.append(request)
+        if self.estimate is None:
+            return inference_pb2.TranscriptionEstimate(reason="it was never measured", longest_seconds=3_600)
+        count = request.recordings or len(request.seconds)
+        seconds = count * sum(request.seconds) / len(request.seconds)
+        self.estimate.batches, self.estimate.elapsed_seconds = count, seconds / 10
+        return self.estimate
 
     def ExportModel(self, request: Any, context: grpc.ServicerContext) -> Any:
         if any((model, path) == (request.model, request.path) for model, _, path in self.exports):
@@ -146,6 +162,7 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
             if count == self.dies_after:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
             time.sleep(self.seconds_per_clip)
+            self.before_clip(clip.path)
             self.heard.append(clip.path)
             if clip.path in self.failures:
                 reason, message = self.failures[clip.path]
@@ -181,6 +198,7 @@ class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
         self.forgot = False
         """The rows of its jobs are not kept any more."""
         self.progress: dict[str, JobProgress] = {}
+        self.planned: list[tuple[JobSpec, int, list[float]]] = []
 
     def ListBaseModels(self, request: Any, context: grpc.ServicerContext) -> Any:
         models = [trainer_pb2.BaseModel(name="Wav2Vec2En", checkpoint="a/b", revision="c", language="en", source=1)]
@@ -191,6 +209,20 @@ class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
             error = UnknownBaseModel(f"no base model {request.name}", hint="LIST BASE MODELS shows them.")
             context.abort_with_status(to_status(error))
         return trainer_pb2.BaseModel(name=request.name, checkpoint="a/b", fallback_notice=self.fallback_notice)
+
+    def PlanTraining(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.planned.append((from_message(request.spec, JobSpec), request.rows, list(request.seconds)))
+        held_out = request.rows // 10
+        return trainer_pb2.TrainingPlan(
+            train_rows=request.rows - held_out,
+            held_out_rows=held_out,
+            train_seconds=(request.rows - held_out) * sum(request.seconds) / len(request.seconds),
+            epochs=request.spec.epochs,
+            steps=3,
+            step_rows=4,
+            learning_rate=1e-4,
+            longest_seconds=40,
+        )
 
     def SubmitJob(self, requests: Any, context: grpc.ServicerContext) -> Any:
         self.specs.append(from_message(next(requests).spec, JobSpec))
