@@ -54,9 +54,13 @@ def to_query_error(error: Exception, tables: Iterable[str]) -> ThanoSQLError | N
         return disk_failure(text)
     if missing := re.match(r'Table with name "?(.+?)"? does not exist', text):
         return unknown_table(missing[1], tables)
-    if missing := re.match(r'Referenced column "(.+?)" not found|.*does not have a column named "(.+?)"', text):
-        name = missing[1] or missing[2]
-        candidates = re.findall(r'"([^"]+)"', text.partition("Candidate bindings:")[2])
+    if missing := re.match(
+        r'Referenced column "(.+?)" not found|.*does not have a column named "(.+?)"|'
+        r"Referenced update column (.+?) not found",
+        text,
+    ):
+        name = missing[1] or missing[2] or missing[3]
+        candidates = re.findall(r'"([^"]+)"', re.split("Candidate bindings:|Did you mean:", text, maxsplit=1)[-1])
         return UnknownColumn(
             f"column {name!r} does not exist in the query", hint=suggest(name, (c.split(".")[-1] for c in candidates))
         )

@@ -19,6 +19,7 @@ from catalog_service.tables.duckdb_cursor import StoppableCursor
 from catalog_service.tables.duckdb_errors import to_open_error, to_write_error
 from catalog_service.tables.duckdb_query import DuckDBQuery
 from catalog_service.tables.duckdb_rows import define_columns, insert_rows
+from catalog_service.tables.duckdb_scoring import make_scoring_functions
 from catalog_service.tables.reading import quoted
 from catalog_service.tables.store import Insert, Relations
 from catalog_service.tables.type_names import postgres_name
@@ -52,8 +53,9 @@ def open_duckdb_store(file: Path, memory_limit: str, threads: int = 0) -> DuckDB
     try:
         connection = duckdb.connect(file, config=settings)
         # A second session of this process shares the first one's database, which is locked already.
-        locked = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
-        if locked != (True,):
+        ((locked,),) = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
+        if not locked:
+            make_scoring_functions(connection)
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
