@@ -14,6 +14,15 @@ REFUSED: tuple[type[exp.Expr], ...] = (
 )
 """Functions that sqlglot knows and that a query must not call."""
 
+_AGGREGATE_NAMES = """
+    arbitrary arg_max_null arg_min_null bitstring_agg entropy every favg fsum geomean geometric_mean histogram
+    kahan_sum kurtosis_pop listagg mad mean product quantile_cont quantile_disc reservoir_quantile sem string_agg
+    sumkahan wavg weighted_avg
+"""
+
+AGGREGATES: frozenset[str] = frozenset(_AGGREGATE_NAMES.split())
+"""Functions that make one value of many rows, of those that sqlglot has no class for."""
+
 # Functions that sqlglot has no class for, by subject. A function that is in neither place is refused by name.
 _NAMES = (
     # Numbers.
@@ -70,12 +79,6 @@ _NAMES = (
     jsonb_array_length jsonb_build_array jsonb_build_object jsonb_object_keys jsonb_pretty jsonb_set
     jsonb_strip_nulls jsonb_typeof to_json to_jsonb from_json_strict
     """
-    # Aggregates.
-    """
-    arbitrary arg_max_null arg_min_null bitstring_agg entropy every favg fsum geomean geometric_mean histogram
-    kahan_sum kurtosis_pop listagg mad mean product quantile_cont quantile_disc reservoir_quantile sem string_agg
-    sumkahan wavg weighted_avg
-    """
     # Types, conditions and identifiers.
     """
     can_cast_implicitly enum_code enum_first enum_last enum_range error pg_typeof num_nulls num_nonnulls switch
@@ -83,7 +86,7 @@ _NAMES = (
     """
 )
 
-ALLOWED: frozenset[str] = frozenset(_NAMES.split())
+ALLOWED: frozenset[str] = AGGREGATES | frozenset(_NAMES.split())
 """Functions that a query may call, by name."""
 
 COMMON: tuple[str, ...] = tuple(

@@ -64,11 +64,24 @@ def read_query(source: Source, tokens: Sequence[Token], nesting: Nesting) -> Que
     tree = trees[0] if len(trees) == 1 else None
     if isinstance(tree, exp.Values):
         tree = exp.select("*").from_(exp.alias_(tree, "rows", table=True))
+    if isinstance(tree, exp.Subquery) and nested:
+        tree = _select_from(tree)
     if not isinstance(tree, exp.Query):
         raise source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", start)
     _refuse_side_effects(source, tree, start)
     refuse_foreign_parts(source, tree, start)
     return Query(source.text[start:end], start, tree, len(tokens), nested)
+
+
+def _select_from(query: exp.Subquery) -> exp.Query:
+    """`(query) ORDER BY … LIMIT …` as the same of `SELECT * FROM (query)`, where the rows of a statement are found."""
+    parts = {part: query.args[part] for part in ("order", "limit", "offset") if query.args.get(part) is not None}
+    if not parts or not isinstance(query.this, exp.Select):
+        return query
+    tree = exp.select("*").from_(exp.Subquery(this=query.this))
+    for part, value in parts.items():
+        tree.set(part, value)
+    return tree
 
 
 def _check_beginning(source: Source, tokens: Sequence[Token]) -> None:

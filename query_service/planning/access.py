@@ -10,6 +10,8 @@ from sqlglot import exp
 from query_service.language.functions import ALLOWED, COMMON, REFUSED, TABLE_FUNCTIONS
 from query_service.language.inner_query import Query
 from query_service.language.source import Source, nearest, place_of, suggest
+from query_service.planning.relations import relations_in
+from query_service.planning.scores import SCORES, is_score_part
 from thanosql.errors import NotSupported, UnknownTable
 from thanosql.types import Snapshot
 
@@ -20,7 +22,7 @@ def check_tables(source: Source, query: Query, snapshot: Snapshot) -> None:
     Raises:
         UnknownTable, NotSupported: it is something else.
     """
-    tables = {table.name for table in snapshot.tables}
+    tables = {table.name for table in snapshot.tables} | {each.name for each in relations_in(snapshot)}
     if snapshot.sql_dialect == "duckdb":  # whose names are the same in any case
         tables |= {name.lower() for name in tables}
     positions: dict[int, dict[str, int]] = {}
@@ -105,8 +107,8 @@ def check_functions(source: Source, query: Query) -> None:
             at = place_of(node, query.at)
             hint = "A query reads tables only. Files: COPY table FROM 'path'."
             raise source.error(NotSupported, f"the function {_written_at(source, at)} may not be called", at, hint)
-        elif isinstance(node, exp.Anonymous) and node.name.lower() not in ALLOWED:
-            near = nearest(node.name, (*COMMON, *ALLOWED))
+        elif isinstance(node, exp.Anonymous) and node.name.lower() not in ALLOWED and not is_score_part(node):
+            near = nearest(node.name, (*COMMON, *SCORES, *ALLOWED))
             hint = f"Did you mean {near}?" if near else "Functions that read files or settings are refused."
             message = f"there is no function {node.name.lower()} here"
             raise source.error(NotSupported, message, place_of(node, query.at), hint)

@@ -16,6 +16,7 @@ from query_service.language.inner_query import Query
 from query_service.language.source import Source, place_of, suggest
 from query_service.language.tokens import StatementDialect
 from query_service.planning.access import check_functions, check_tables
+from query_service.planning.relations import relations_in
 from query_service.planning.steps.query import TableQuery
 from thanosql.errors import NotSupported, StatementError, UnknownColumn, UnknownTable
 from thanosql.types import Snapshot
@@ -53,27 +54,36 @@ def check_query(source: Source, query: Query, snapshot: Snapshot) -> CheckedQuer
     try:
         check_tables(source, query, snapshot)
         check_functions(source, query)
-        columns = None if query.length > LONGEST_CHECKED else _check_columns(source, query, snapshot)
-        sql = _translate(source, query, snapshot.sql_dialect)
+        tree = query.tree.copy()
+        _name_columns(tree)
+        columns = None if query.length > LONGEST_CHECKED else _check_columns(source, tree, query.at, snapshot)
+        sql = _translate(source, query.at, tree, snapshot.sql_dialect)
     except RecursionError as error:
         hint = "Split it with WITH … AS (…), or put long lists of values into a table."
         raise source.error(NotSupported, "the query is nested too deeply", query.at, hint) from error
-    return CheckedQuery(TableQuery(sql), columns)
+    complete = columns if columns and not any(name.startswith(_UNNAMED) for name in columns) else None
+    named = columns and tuple(name for name in columns if not name.startswith(_UNNAMED))
+    return CheckedQuery(TableQuery(sql, _relations_read(query, snapshot), complete), named)
 
 
-def _translate(source: Source, query: Query, dialect: str) -> str:
-    """The query in the SQL of the table store, with names folded as PostgreSQL folds them."""
+def _relations_read(query: Query, snapshot: Snapshot) -> tuple[str, ...]:
+    there = {relation.name for relation in relations_in(snapshot)}
+    read = (table.name for table in query.tree.find_all(exp.Table))
+    return tuple(dict.fromkeys(sorted(name for name in read if name in there)))
+
+
+def _translate(source: Source, at: int, tree: exp.Expr, dialect: str) -> str:
+    """A query in the SQL of the table store, with names folded as PostgreSQL folds them; changes the tree."""
     try:
-        tree = normalize_identifiers(query.tree.copy(), dialect=StatementDialect)
-        _name_columns(tree)
+        tree = normalize_identifiers(tree, dialect=StatementDialect)
         return tree.sql(dialect, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
-        raise source.error(NotSupported, f"the query cannot run here: {reason}", query.at) from error
+        raise source.error(NotSupported, f"the query cannot run here: {reason}", at) from error
     except RecursionError:
         raise
     except Exception as error:  # sqlglot trips over some trees that make no sense
-        raise source.error(NotSupported, "the query cannot be translated for the table store", query.at) from error
+        raise source.error(NotSupported, "the query cannot be translated for the table store", at) from error
 
 
 def _name_columns(tree: exp.Expr) -> None:
@@ -94,17 +104,22 @@ def _name_columns(tree: exp.Expr) -> None:
             each.replace(exp.alias_(each.copy(), name))
 
 
-def _check_columns(source: Source, query: Query, snapshot: Snapshot) -> tuple[str, ...] | None:
+def _check_columns(source: Source, tree: exp.Query, at: int, snapshot: Snapshot) -> tuple[str, ...] | None:
     """Names of the result's columns; None where they cannot be told before the query runs.
+
+    A column without a name has one that begins with `_UNNAMED`.
 
     Only what is certainly wrong is refused here: the table store has the last word.
     """
     # DuckDB's names are the same in any case; PostgreSQL's are not.
     fold = str.lower if snapshot.sql_dialect == "duckdb" else str
     tables = {fold(t.name): {fold(c.name): c.type for c in t.columns} for t in snapshot.tables}
+    for relation in relations_in(snapshot):
+        if relation.columns is not None:
+            tables[relation.name] = {fold(name): "unknown" for name in relation.columns}
     try:
         qualified = qualify(
-            query.tree.copy(),
+            tree.copy(),
             dialect=snapshot.sql_dialect if fold is str.lower else StatementDialect,
             schema=MappingSchema(dict(tables), dialect=snapshot.sql_dialect, normalize=False),
             allow_partial_qualification=True,
@@ -125,10 +140,8 @@ def _check_columns(source: Source, query: Query, snapshot: Snapshot) -> tuple[st
         for column in columns:
             # Most columns are found at once; the others are looked up in the queries around them.
             if column.name not in (nearest_sources.get(column.table) or ()):
-                _check_column(source, column, sources, query.at)
-    if not names or "*" in names:
-        return None
-    return tuple(name for name in names if not name.startswith(_UNNAMED))
+                _check_column(source, column, sources, at)
+    return None if not names or "*" in names else names
 
 
 def _sources_of(scope: Scope, tables: Mapping[str, Mapping[str, str]]) -> Sources:

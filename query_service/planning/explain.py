@@ -8,6 +8,9 @@ from dataclasses import fields
 from query_service.planning.plan import Plan
 from query_service.planning.steps import Step, TableQuery
 
+_UNTOLD = ("statement", "at")
+"""Fields of steps that say what the user has before them."""
+
 
 def explain(plan: Plan) -> str:
     """The plan, a line for each step and each thing that the step has been told.
@@ -21,20 +24,26 @@ def explain(plan: Plan) -> str:
     lines = [plan.kind]
     lines += [f"  notice: {notice.text}" for notice in plan.notices]
     for step in plan.steps:
-        lines += _explain_step(step)
+        lines += _explain_step(step, "  ")
     return "\n".join(lines)
 
 
-def _explain_step(step: Step) -> Iterator[str]:
-    yield f"  {step.TITLE}"
+def _explain_step(step: Step, indent: str) -> Iterator[str]:
+    yield f"{indent}{step.TITLE}"
     for field in fields(step):
         value = getattr(step, field.name)
+        if field.name in _UNTOLD:
+            continue
+        if field.name == "steps":
+            for inner in value:
+                yield from _explain_step(inner, f"{indent}  ")
+            continue
         if isinstance(value, TableQuery):
-            yield f"    sql: {value.sql}"
+            yield f"{indent}  sql: {value.sql}"
             value, name = value.relations, "relations"
         else:
             name = field.name
         if isinstance(value, tuple):
             value = ", ".join(map(str, value)) or None
-        if value is not None and name != "statement":
-            yield f"    {name}: {value}"
+        if value is not None:
+            yield f"{indent}  {name}: {value}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 from query_service.config import QueryConfig
@@ -14,13 +13,12 @@ from query_service.jobs.steps import STEPS as JOBS
 from query_service.language.dialect import parse
 from query_service.language.source import Source
 from query_service.models.steps import STEPS as MODELS
-from query_service.planning import steps as p
 from query_service.planning.analyze import analyze
 from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import Payload
 from query_service.running.services import Services
-from query_service.running.walk import StepRunner
-from query_service.running.work import Outcome, Work
+from query_service.running.walk import StepRunner, walk
+from query_service.running.work import Work
 from query_service.showing.steps import STEPS as SHOWING
 from query_service.tables.steps import STEPS as TABLES
 from query_service.transcribing.steps import STEPS as TRANSCRIBING
@@ -52,13 +50,9 @@ def run_script(
             snapshot = services.catalog.get_snapshot()
             plan = analyze(statement, snapshot, source)
             query = getattr(statement, "query", None)
-            work = Work(
-                config, services, cancellation, source, snapshot, statement.at if query is None else query.at, clock
-            )
+            at = statement.at if query is None else query.at
+            work = Work(config, services, cancellation, source, snapshot, at, clock, runners=STEPS)
             yield from plan.notices
-            outcome = Outcome()
-            for step in plan.steps:
-                if isinstance(step, p.Transcribe | p.Evaluate | p.WriteRepository) and outcome.version:  # just made ready
-                    step = replace(step, version=outcome.version)
-                outcome = yield from STEPS[type(step)](step, work)
+            with closing(work):
+                outcome = yield from walk(plan.steps, work)
             yield StatementDone(index, outcome.rows, clock() - started, outcome.message)

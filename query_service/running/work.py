@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from query_service.config import QueryConfig
 from query_service.language.source import Source
@@ -60,6 +61,9 @@ class Work:
     transcripts: dict[tuple[Hearing, AudioKey | str], Result] = field(default_factory=dict)
     """What the model has said in this statement: by file, and by the hash of its bytes."""
 
+    runners: Mapping[type[Any], Callable[[Any, Work], Steps]] = field(default_factory=dict, repr=False)
+    """What carries out a step of each kind, for steps inside others."""
+
     @property
     def workspace(self) -> Path:
         """Root of the paths in statements."""
@@ -74,6 +78,11 @@ class Work:
     def relations_of(self, query: TableQuery) -> dict[str, Iterable[Rows]]:
         """What earlier steps have left for this query."""
         return {name: self.relations[name].read() for name in query.relations}
+
+    def close(self) -> None:
+        """Forgets the rows that steps have left."""
+        for spool in self.relations.values():
+            spool.close()
 
     @contextmanager
     def cleanup(self, what: str) -> Iterator[Services]:

@@ -4,6 +4,7 @@ from query_service.planning.steps.explaining import ExplainPlan
 from query_service.planning.steps.jobs import StopJob, TakeUpJob
 from query_service.planning.steps.models import FitModel, MakeReady, RemoveModel, TrainModel, WriteRepository
 from query_service.planning.steps.query import TableQuery
+from query_service.planning.steps.relations import KeepRows, StreamRows
 from query_service.planning.steps.showing import (
     ShowBaseModels,
     ShowJob,
@@ -17,7 +18,9 @@ from query_service.planning.steps.speech import Evaluate, PlayAudio, Transcribe
 from query_service.planning.steps.tables import CopyFile, FetchRows, RemoveTable
 
 Step = (
-    FetchRows
+    KeepRows
+    | StreamRows
+    | FetchRows
     | CopyFile
     | RemoveTable
     | PlayAudio
@@ -46,6 +49,7 @@ __all__ = [
     "ExplainPlan",
     "FetchRows",
     "FitModel",
+    "KeepRows",
     "MakeReady",
     "PlayAudio",
     "RemoveModel",
@@ -59,6 +63,7 @@ __all__ = [
     "ShowTables",
     "Step",
     "StopJob",
+    "StreamRows",
     "TableQuery",
     "TakeUpJob",
     "TrainModel",

@@ -13,6 +13,7 @@ class ShowTables:
     """Gives a row for each table."""
 
     TITLE: ClassVar[str] = "show tables"
+    COLUMNS: ClassVar[tuple[str, ...]] = ("name", "rows", "columns", "last_updated_utc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class ShowModels:
     """Gives a row for each model."""
 
     TITLE: ClassVar[str] = "show models"
+    COLUMNS: ClassVar[tuple[str, ...]] = ("name", "class_name", "version", "wer", "last_updated_utc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ShowBaseModels:
     """Gives a row for each base model."""
 
     TITLE: ClassVar[str] = "show base models"
+    COLUMNS: ClassVar[tuple[str, ...]] = ("name", "checkpoint", "revision", "language", "source", "description")
 
 
 @dataclass(frozen=True, slots=True)

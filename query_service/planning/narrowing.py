@@ -1,0 +1,240 @@
+"""Takes into the query of a nested PREDICT what the query around it asks of the rows, so that fewer are transcribed.
+
+A condition that needs no transcript is met before the model runs, and so is a LIMIT where nothing else
+stands between; an order over columns of the inner query is made there, so that the rows come in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from query_service.language.inner_query import Query
+from query_service.language.nested import Nested
+from query_service.language.statements import Predict, Select, Statement
+from query_service.planning.definitions import fold
+from query_service.planning.places import Place, find_place
+from query_service.planning.row_by_row import is_row_by_row
+from query_service.planning.statement_queries import change_queries
+
+INNER = "rows"
+"""What the rows of the inner query are called where a condition is put on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of columns before a statement is narrowed."""
+
+    tables: Mapping[str, tuple[str, ...]]
+    """Those of each table; in lower case where case is ignored."""
+    inner: Mapping[str, tuple[str, ...] | None]
+    """Those of the query inside each nested PREDICT, by its relation; None where they are not known."""
+    ignores_case: bool
+    """The table store takes names for the same that differ in case."""
+
+
+@dataclass(slots=True)
+class _Demands:
+    """What the rows of an inner query must meet, in its own columns."""
+
+    conditions: list[exp.Expr] = field(default_factory=list)
+    order: list[exp.Expr] = field(default_factory=list)
+    limit: exp.Expr | None = None
+    offset: exp.Expr | None = None
+
+
+def narrow(statement: Statement, known: Known) -> Statement:
+    """The statement with fewer rows in the PREDICTs inside it; the same object where none can be narrowed."""
+    return change_queries(statement, lambda query: _narrow_query(query, known, streams=isinstance(statement, Select)))
+
+
+def _narrow_query(query: Query, known: Known, *, streams: bool) -> Query:
+    if not query.nested:
+        return query
+    tree = query.tree.copy()
+    places = {table.name: table for table in tree.find_all(exp.Table)}
+    nested = tuple(_narrow_nested(each, tree, places[each.relation], known, streams) for each in query.nested)
+    if all(new is old for new, old in zip(nested, query.nested, strict=True)):
+        return query
+    return replace(query, tree=tree, nested=nested)
+
+
+def _narrow_nested(nested: Nested, tree: exp.Expr, relation: exp.Table, known: Known, streams: bool) -> Nested:
+    statement = nested.statement
+    columns = known.inner.get(nested.relation)
+    place = find_place(tree, relation)
+    if isinstance(statement, Predict) and columns and place is not None:
+        demands = _take_demands(InnerColumns(place, columns, statement, known), streams and place.select is tree)
+        if demands is not None:
+            statement = replace(statement, query=_put_on(statement.query, demands))
+    narrowed = narrow(statement, known)
+    return nested if narrowed is nested.statement else replace(nested, statement=narrowed)
+
+
+def _take_demands(columns: InnerColumns, streams: bool) -> _Demands | None:
+    """What the inner query can meet; conditions of WHERE, and limits, are taken away where they stood.
+
+    Args:
+        columns: Those of the inner query.
+        streams: The rows may be handed on as they come, in their order.
+    """
+    place, select = columns.place, columns.place.select
+    demands = _Demands()
+    for holder, condition in list(place.filters()):
+        inner = columns.translate(condition)
+        if inner is not None:
+            demands.conditions.append(inner)
+            if isinstance(holder, exp.Where):
+                _take_away(select, condition)
+    if place.is_alone() and keeps_rows(select):
+        _take_limits(select, columns, demands, streams)
+    return demands if demands.conditions or demands.order or demands.limit or demands.offset else None
+
+
+def _take_limits(select: exp.Select, columns: InnerColumns, demands: _Demands, streams: bool) -> None:
+    where, order = select.args.get("where"), select.args.get("order")
+    limits = limits_of(select)
+    keys = [columns.translate_key(key) for key in order.expressions] if order is not None else []
+    if not all(count_of(limit) is not None for limit in limits) or any(key is None for key in keys):
+        return
+    if limits and (where is None or count_of(limits[0]) == 0):
+        demands.order = [key for key in keys if key is not None]
+        demands.limit, demands.offset = select.args.get("limit"), select.args.get("offset")
+        select.set("limit", None)
+        select.set("offset", None)
+    elif streams and (where is None or is_row_by_row(where.this)):
+        demands.order = [key for key in keys if key is not None]
+    if streams and demands.order:
+        select.set("order", None)
+
+
+def keeps_rows(select: exp.Select) -> bool:
+    """Whether a SELECT gives a row for each row of its FROM that meets the WHERE, made of that row alone."""
+    shapes = ("group", "having", "distinct", "windows", "qualify", "kind")
+    return not any(select.args.get(part) for part in shapes) and all(map(is_row_by_row, select.expressions))
+
+
+def limits_of(select: exp.Select) -> list[exp.Expr]:
+    """The LIMIT and the OFFSET of a SELECT, as far as it has them."""
+    return [limit for part in ("limit", "offset") if (limit := select.args.get(part)) is not None]
+
+
+def count_of(limit: exp.Expr) -> int | None:
+    """The number of a LIMIT or OFFSET where it is written as one."""
+    number = limit.args.get("expression")
+    if not isinstance(limit, (exp.Limit, exp.Offset)) or limit.args.get("expressions"):
+        return None
+    return int(number.this) if isinstance(number, exp.Literal) and number.is_int else None
+
+
+def _take_away(select: exp.Select, condition: exp.Expr) -> None:
+    """Takes a part of the WHERE away."""
+    around = condition.parent
+    while isinstance(around, exp.Paren):
+        condition, around = around, around.parent
+    if isinstance(around, exp.And):
+        around.replace(around.right if condition is around.left else around.left)
+    else:
+        select.set("where", None)
+
+
+def _put_on(query: Query, demands: _Demands) -> Query:
+    """`SELECT * FROM (query) AS rows WHERE … ORDER BY … LIMIT …`."""
+    inner = query.tree.copy()
+    while isinstance(inner, exp.Subquery) and not any(value for name, value in inner.args.items() if name != "this"):
+        inner = inner.this
+    tree = exp.select("*").from_(exp.alias_(exp.Subquery(this=inner), INNER, table=True))
+    if demands.conditions:
+        tree = tree.where(*demands.conditions, copy=False)
+    if demands.order:
+        tree.set("order", exp.Order(expressions=demands.order))
+    for part, limit in (("limit", demands.limit), ("offset", demands.offset)):
+        tree.set(part, limit and limit.copy())
+    return replace(query, tree=tree)
+
+
+class InnerColumns:
+    """Translates what is said of a nested PREDICT's rows into what is said of the rows of the query inside it.
+
+    Args:
+        place: Where it is said.
+        names: Of the inner query's columns.
+        statement: The PREDICT, whose own columns cannot be translated.
+        known: What other tables have.
+    """
+
+    def __init__(self, place: Place, names: tuple[str, ...], statement: Predict, known: Known) -> None:
+        self.place = place
+        self._known = known
+        self._fold = str.lower if known.ignores_case else str
+        added = (statement.result_col, statement.confidence_col, statement.words_col, statement.error_col)
+        taken = {self._fold(name.text) for name in added if name is not None}
+        self._names: dict[str, str | None] = {}
+        for name in names:
+            key = self._fold(name)
+            self._names[key] = None if key in self._names or key in taken else name
+        self._aliases = {each.alias: each.this for each in place.select.expressions if isinstance(each, exp.Alias)}
+
+    def translate(self, expression: exp.Expr) -> exp.Expr | None:
+        """The same of the inner rows; None where it is of more than them, or may not be computed earlier."""
+        if not is_row_by_row(expression):
+            return None
+        inner = expression.copy()
+        for column in list(inner.find_all(exp.Column)):
+            name = self._find(column)
+            if name is None:
+                return None
+            column.set("table", exp.to_identifier(INNER))
+            column.this.set("quoted", column.this.args.get("quoted") or name != column.name.lower())
+            column.this.set("this", name)
+        return inner
+
+    def translate_key(self, key: exp.Expr) -> exp.Expr | None:
+        """The same for a key of ORDER BY, where a name may be that of a column of the result."""
+        if not isinstance(key, exp.Ordered) or isinstance(key.this, exp.Literal) or key.args.get("with_fill"):
+            return None
+        column = key.this
+        if isinstance(column, exp.Column) and not column.table and column.name in self._aliases:
+            translated = self.translate(self._aliases[column.name])
+        elif any(each.name in self._aliases for each in column.find_all(exp.Column) if not each.table):
+            return None
+        else:
+            translated = self.translate(column)
+        if translated is None or translated.find(exp.Column) is None:
+            return None
+        ordered = key.copy()
+        ordered.set("this", translated)
+        return ordered
+
+    def _find(self, column: exp.Column) -> str | None:
+        if not isinstance(column.this, exp.Identifier) or column.args.get("db"):
+            return None
+        name = self._names.get(self._fold(fold(column.this)))
+        qualifier = column.args.get("table")
+        if qualifier is not None:
+            same = self._fold(fold(qualifier)) == self._fold(self.place.alias)
+            return name if same and self.place.alias else None
+        return name if name is not None and self._is_only_here(column.this) else None
+
+    def _is_only_here(self, name: exp.Expr) -> bool:
+        """Whether a name without a table can be a column of nothing else in the same FROM."""
+        if self.place.is_alone():
+            return True
+        if self.place.select.args.get("laterals"):
+            return False
+        joins: list[exp.Join] = self.place.select.args.get("joins") or []
+        items = [self.place.select.args["from_"].this, *(join.this for join in joins)]
+        used = {self._fold(fold(each)) for join in joins for each in join.args.get("using") or ()}
+        wanted = self._fold(fold(name))
+        return wanted not in used and all(item is self.place.item or self._lacks(item, wanted) for item in items)
+
+    def _lacks(self, item: exp.Expr, wanted: str) -> bool:
+        if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier) or item.args.get("db"):
+            return False
+        if any(fold(each.args["alias"].this) == fold(item.this) for each in item.root().find_all(exp.CTE)):
+            return False
+        columns = self._known.tables.get(self._fold(fold(item.this)))
+        alias = item.args.get("alias")
+        return columns is not None and not (alias and alias.args.get("columns")) and wanted not in columns
