@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 from thanosql.scoring_sql import COUNTERS
 
@@ -16,10 +18,12 @@ Count = Callable[[str, str], int]
 def make_scoring_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Makes the functions, for every cursor of the database and for as long as it is open in this process."""
     for name, count in COUNTERS.items():
-        connection.create_function(name, partial(_count_rows, count), ["VARCHAR", "VARCHAR"], "BIGINT", type="arrow")  # type: ignore[arg-type]
+        count_rows = partial(_count_rows, count)
+        connection.create_function(name, count_rows, ["VARCHAR", "VARCHAR"], "BIGINT", type=PythonUDFType.ARROW)
 
 
-def _count_rows(count: Count, references: pa.ChunkedArray, hypotheses: pa.ChunkedArray) -> pa.Array:
+# Not annotated with arrays: DuckDB evaluates annotations, and `pa.Array[Any]` is for type checkers only.
+def _count_rows(count: Count, references: Any, hypotheses: Any) -> Any:
     """The count of each row, NULL where either side is. A pair that comes twice is counted once."""
     counted: dict[tuple[str | None, str | None], int | None] = {}
     counts: list[int | None] = []

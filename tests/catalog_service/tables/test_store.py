@@ -77,13 +77,15 @@ class TestDuckDBStore(StoreTests):
         with pytest.raises(DataError, match="not enough memory"):
             read(store, "SELECT list(repeat('x', 1000) || i) FROM range(600000) r(i)")
 
-    def test_rows_that_come_along_go_to_the_disk_beyond_the_memory_limit(self, store: DuckDBStore) -> None:
+    def test_rows_that_come_along_go_to_the_disk_beyond_the_memory_limit(self, tmp_path: Path) -> None:
         def rows() -> Iterator[pa.RecordBatch]:
-            for n in range(80):
+            for n in range(30):
                 yield pa.RecordBatch.from_pydict({"n": [n] * 1000, "t": [os.urandom(2500).hex() for _ in range(1000)]})
 
+        store = open_duckdb_store(tmp_path / "small.duckdb", "64MB", threads=2)
         sql = "SELECT count(*), count(DISTINCT n), min(length(t)) FROM heard"
-        assert rows_of(store, sql, [("heard", rows())]) == [(80_000, 80, 5000)]
+        assert rows_of(store, sql, [("heard", rows())]) == [(30_000, 30, 5000)]
+        store.close()
 
     def test_the_engine_reads_no_file_even_where_the_guard_would_let_it(self, store: DuckDBStore) -> None:
         with store._cursor() as cursor:
