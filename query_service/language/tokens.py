@@ -27,10 +27,27 @@ class _Tokenizer(Postgres.Tokenizer):
     COMMANDS: set[TokenType] = set()  # type: ignore[misc]  # noqa: RUF012 (sqlglot's own spelling)
 
 
+class _Parser(Postgres.Parser):
+    """PostgreSQL's queries. Gives up where it goes back again and again, for which its time would be exponential.
+
+    It tries what follows a name of a type as a type first: date ( date ( date ( … doubles the work with each one.
+    """
+
+    _steps_back = 0
+
+    def _retreat(self, index: int) -> None:
+        self._steps_back += 1
+        # Of usual queries it goes back twice for every token.
+        if self._steps_back > 20 * self._tokens_size + 1_000:
+            raise RecursionError("sqlglot has gone back too often")
+        super()._retreat(index)
+
+
 class StatementDialect(Postgres):
     """PostgreSQL's SQL, as users write it."""
 
     Tokenizer = _Tokenizer
+    Parser = _Parser
 
 
 # What is skipped whole, and what must not stand outside it: a quote inside a comment is no quote.
