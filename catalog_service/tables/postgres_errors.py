@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import psycopg
 
@@ -20,6 +21,7 @@ from thanosql.errors import (
     Unavailable,
     UnknownColumn,
 )
+from thanosql.types import Table
 
 _STATES: dict[str, str] = {
     "57014": "cancelled",
@@ -53,13 +55,15 @@ _CLASSES: dict[str, str] = {
 """What a code means that is not among `_STATES`, by its first two characters."""
 
 
-def to_query_error(error: psycopg.Error, tables: Iterable[str], functions: Iterable[str] = ()) -> ThanoSQLError | None:
+def to_query_error(
+    error: psycopg.Error, tables: Sequence[Table] = (), functions: Iterable[str] = ()
+) -> ThanoSQLError | None:
     """What a query's failure means to the user; None where it is a fault of ours.
 
     Args:
-        error: of psycopg.
-        tables: names of the tables that there are.
-        functions: names of the functions that a query may call.
+        error: Of psycopg.
+        tables: Those that there are.
+        functions: Names of the functions that a query may call.
     """
     message = error.diag.message_primary or str(error).strip()
     match meaning(error):
@@ -69,9 +73,9 @@ def to_query_error(error: psycopg.Error, tables: Iterable[str], functions: Itera
             return refuse_write()
         case "table":
             name = re.search(r'"(.+)"', message)
-            return unknown_table(name[1] if name else message, tables)
+            return unknown_table(name[1] if name else message, (table.name for table in tables))
         case "column":
-            return _unknown_column(error, message)
+            return _unknown_column(error, message, tables)
         case "function":
             return _unknown_function(message, functions)
         case "permission":
@@ -167,12 +171,16 @@ def _of_the_server(error: psycopg.Error, message: str) -> ThanoSQLError | None:
     return None
 
 
-def _unknown_column(error: psycopg.Error, message: str) -> UnknownColumn:
-    written = re.search(r'column "?(.+?)"? (?:of relation .* )?does not exist', message)
-    name = (written[1] if written else message).rpartition(".")[2]
-    # PostgreSQL's own guess, which it gives with the table's name.
-    near = re.search(r'"([^"]+)"', error.diag.message_hint or "")
-    hint = f"Did you mean {near[1].rpartition('.')[2]!r}?" if near else ""
+def _unknown_column(error: psycopg.Error, message: str, tables: Iterable[Table]) -> UnknownColumn:
+    written = re.search(r'column "?(?P<name>.+?)"? (?:of relation "(?P<table>.*)" )?does not exist', message)
+    name = (written["name"] if written else message).rpartition(".")[2]
+    table = written["table"] if written else None
+    # PostgreSQL's own guess, which it gives with the table's name, goes by the tables that the query reads.
+    if near := re.search(r'"([^"]+)"', error.diag.message_hint or ""):
+        hint = f"Did you mean {near[1].rpartition('.')[2]!r}?"
+    else:
+        there = [column.name for each in tables if table in (None, each.name) for column in each.columns]
+        hint = suggest(name, there) if table or difflib.get_close_matches(name, there, n=1) else ""
     return UnknownColumn(f"column {name!r} does not exist in the query", hint=hint)
 
 

@@ -10,6 +10,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from catalog_service.column_types import repeated_names
 from catalog_service.tables.postgres_guard import check_query
 from catalog_service.tables.postgres_rows import read_batches, write_csv
 from catalog_service.tables.postgres_types import ResultColumn, column_type
@@ -168,8 +169,8 @@ def check_names(table: str, columns: Sequence[str]) -> None:
                 f"{name!r} cannot be the name of a {kind} in PostgreSQL",
                 hint=f"A name has at most {LONGEST_NAME} bytes, in which a Hangul syllable takes three.",
             )
-    twice = next((name for n, name in enumerate(columns) if name in columns[:n]), None)
-    if twice is not None:
+    if repeated := repeated_names(list(columns)):
         raise StatementError(
-            f"the column {twice!r} would be twice in table {table!r}", hint="Give one another name: … AS name."
+            f"table {table!r} would have more than one column {', '.join(map(repr, repeated))}",
+            hint="Give them names that differ: SELECT a.text AS first_text, b.text AS second_text.",
         )

@@ -233,7 +233,7 @@ class PostgresStore:
         except psycopg.Error as error:
             if running.cancelled:
                 raise Cancelled("the query was cancelled") from error
-            ours = to_query_error(error, *self._known_names(error))
+            ours = to_query_error(error, *self._what_there_is(error))
             if ours is None:
                 raise
             raise ours from error
@@ -273,14 +273,14 @@ class PostgresStore:
                 raise
             raise ours from error
 
-    def _known_names(self, error: psycopg.Error) -> tuple[list[str], list[str]]:
-        """Names of tables and functions, where an error is about one of them."""
-        if isinstance(error, psycopg.errors.UndefinedTable):
-            return self.names(), []
+    def _what_there_is(self, error: psycopg.Error) -> tuple[tuple[Table, ...], list[str]]:
+        """Tables, and names of functions, where an error is about one that is not there."""
+        if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)):
+            return self.tables(), []
         if isinstance(error, psycopg.errors.UndefinedFunction):
             with self._session(Running()) as connection:
-                return [], [str(name) for (name,) in connection.execute(_CALLABLE, [list(STEADY)]).fetchall()]
-        return [], []
+                return (), [str(name) for (name,) in connection.execute(_CALLABLE, [list(STEADY)]).fetchall()]
+        return (), []
 
     @contextmanager
     def _session(self, running: Running) -> Iterator[Connection]:
