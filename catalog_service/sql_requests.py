@@ -22,10 +22,12 @@ def read_start(requests: Requests) -> tuple[SqlStart, Relations]:
     Raises:
         DataError: the stream does not begin with a statement; or, while the rows are read, is not as `SqlRequest` says.
     """
-    start = next(_until_cancelled(requests), None)
+    # One generator for all: to drop the first would close the stream under it.
+    requests = _until_cancelled(requests)
+    start = next(requests, None)
     if not isinstance(start, SqlStart):
         raise DataError("a statement must come before the rows of its relations", hint="Send SqlStart first.")
-    return start, _relations(start.relations, _until_cancelled(requests))
+    return start, _relations(start.relations, requests)
 
 
 def _relations(names: tuple[str, ...], requests: Requests) -> Relations:
