@@ -24,8 +24,15 @@ class QueryConfig(ServiceConfig):
     )
     longest_text: int = setting(100_000, "characters of a script; longer ones are refused")
     most_queries: int = setting(32, "queries that run at the same time; more are refused")
-    log_bytes: int = setting(32 << 20, "bytes of events that are held for one query")
-    kept_bytes: int = setting(64 << 20, "bytes of events that are held for all ended queries together")
-    kept_seconds: float = setting(300.0, "seconds for which an ended query can still be read")
-    unread_seconds: float = setting(120.0, "a query whose events nobody reads is stopped so long after they fill up")
+    log_bytes: int = setting(32 << 20, "bytes of events that are held in memory for one query; older ones go to disk")
+    log_disk_bytes: int = setting(
+        1 << 30,
+        "bytes of events that are held for one query in the folder for temporary files (TMPDIR); a larger result can "
+        "only be read as it comes",
+    )
+    unread_seconds: float = setting(600.0, "a query whose events nobody reads is stopped so long after both are full")
+    kept_seconds: float = setting(3_600.0, "seconds for which an ended query can still be read")
+    kept_queries: int = setting(300, "ended queries that are held at most; those that were read to their end go first")
+    kept_bytes: int = setting(64 << 20, "bytes of events that all ended queries together may have in memory")
+    kept_disk_bytes: int = setting(4 << 30, "bytes of events that all ended queries together may have on disk")
     trainer_patience: float = setting(120.0, "seconds to wait for a trainer_service that went away during a training")

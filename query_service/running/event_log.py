@@ -1,12 +1,14 @@
-"""The events of one query: written by the thread that does the work, read by callers, bounded in bytes."""
+"""The events of one query: written by the thread that does the work, read by callers, bounded in memory and on disk."""
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from query_service.running.event_file import EventFile
 from thanosql.errors import Cancelled, NotFound, ThanoSQLError
 from thanosql.types import Clip, Event, Notice, Progress, Rows, StatementDone, StatementStarted
 
@@ -24,36 +26,66 @@ def count_bytes(payload: Payload) -> int:
         return _SMALL + len(payload.audio)
     if isinstance(payload, StatementStarted):
         return _SMALL + len(payload.statement)
+    if isinstance(payload, Progress):
+        return _SMALL + 50 * len(payload.figures)
     return _SMALL
 
 
 class EventLog:
-    """Numbered events, the latest of them held so that a reader who lost its connection can go on.
+    """Numbered events, held so that a reader who lost its connection, or comes late, misses none.
 
-    When `limit` bytes are held, the writer waits for the slowest reader; events that all readers have taken
-    make room. A progress event that nobody has taken yet is overwritten by the next one, so that progress
-    alone never fills the log.
+    The latest are in memory. Beyond `limit` bytes the older ones go to a temporary file, and nothing is forgotten
+    until that has `disk_limit` bytes. A result that outgrows both can only be read as it comes: from then on, what
+    all readers have taken makes room, and where there is nothing of that kind the writer waits for the slowest
+    reader. A progress event that nobody has taken yet is overwritten by the next one, so that progress alone never
+    fills the log.
+
+    One thread appends and closes; any may read.
 
     Args:
-        limit: Bytes to hold; one event may be larger.
-        unread_seconds: How long the writer waits in vain where nobody reads at all.
+        limit: Bytes to hold in memory; one event may be larger.
+        unread_seconds: How long the writer of a full log waits in vain where nobody reads at all.
         clock: Seconds, never going back.
+        disk_limit: Bytes to hold in the temporary file; 0: there is none.
     """
 
-    def __init__(self, limit: int, unread_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limit: int,
+        unread_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        disk_limit: int = 0,
+    ) -> None:
         self._limit = limit
         self._unread_seconds = unread_seconds
         self._clock = clock
         self._changed = threading.Condition()
         self._events: deque[tuple[Event, int]] = deque()
+        self._file = EventFile(disk_limit)
+        self._outgrown = False
+        """The file was full once."""
         self._next = 0
         self._taken = 0
         """Events before this number were taken by some reader."""
         self._readers: set[Reader] = set()
-        self._closed = False
-        self._interrupted = False
+        self._reading = 0
+        """Readers that are at the file just now."""
+        self._closed = self._discarded = self._interrupted = False
         self._error: ThanoSQLError | None = None
         self.bytes = 0
+        """Held in memory."""
+        self.was_read = False
+        """Some reader came to the end."""
+
+    @property
+    def next(self) -> int:
+        """Number of the event that comes next."""
+        return self._next
+
+    @property
+    def disk_bytes(self) -> int:
+        """Held on disk."""
+        return self._file.bytes
 
     def append(self, payload: Payload) -> None:
         """Adds an event; waits while the log is full.
@@ -64,10 +96,12 @@ class EventLog:
         size = count_bytes(payload)
         with self._changed:
             if isinstance(payload, Progress) and self._is_last_untaken_progress():
+                self.bytes += size - self._events[-1][1]
                 self._events[-1] = (Event(self._next - 1, payload), size)
                 self._changed.notify_all()
                 return
-            self._make_room(size)
+        self._make_room(size)
+        with self._changed:
             self._events.append((Event(self._next, payload), size))
             self._next += 1
             self.bytes += size
@@ -85,6 +119,22 @@ class EventLog:
             self._interrupted = True
             self._changed.notify_all()
 
+    def rest(self) -> None:
+        """Moves a closed log's events from memory to the disk, as far as there is room."""
+        while True:
+            with self._changed:
+                if not self._events or self._discarded:
+                    return
+                event = self._events[0][0]
+            if not self._move_to_file(event):
+                return
+
+    def discard(self) -> None:
+        """Frees the file of a closed log, as soon as its last reader has left."""
+        with self._changed:
+            self._discarded = True
+            self._free()
+
     def read(self, next_event: int = 0) -> Reader:
         """A reader from an event number on.
 
@@ -92,9 +142,9 @@ class EventLog:
             NotFound: that event is no longer held, or there is none of that number yet.
         """
         with self._changed:
-            first = self._next - len(self._events)
-            if not first <= next_event <= self._next:
-                why = "is no longer held" if next_event < first else "has not happened yet"
+            first = self._first
+            if self._discarded or not first <= next_event <= self._next:
+                why = "has not happened yet" if next_event > self._next else "is no longer held"
                 raise NotFound(
                     f"event {next_event} of the query {why}; events {first} to {self._next} can be read",
                     hint="Run the statement again.",
@@ -102,6 +152,11 @@ class EventLog:
             reader = Reader(self, next_event)
             self._readers.add(reader)
             return reader
+
+    @property
+    def _first(self) -> int:
+        """Number of the oldest event that is held."""
+        return self._next - len(self._events) - len(self._file)
 
     def _is_last_untaken_progress(self) -> bool:
         if not self._events or self._interrupted:
@@ -114,25 +169,62 @@ class EventLog:
     def _make_room(self, size: int) -> None:
         alone_since: float | None = None
         while True:
-            if self._interrupted:
-                raise Cancelled("the statement was cancelled")
-            keep_from = min([reader.done for reader in self._readers], default=self._taken)
-            while self._events and self.bytes + size > self._limit and self._events[0][0].number < keep_from:
-                self.bytes -= self._events.popleft()[1]
-            if not self._events or self.bytes + size <= self._limit:
-                return
-            if self._readers:
-                alone_since = None
-                self._changed.wait()
+            with self._changed:
+                if self._interrupted:
+                    raise Cancelled("the statement was cancelled")
+                if not self._events or self.bytes + size <= self._limit:
+                    return
+                if self._outgrown and self._forget_first():
+                    continue
+                oldest = self._events[0][0]
+            if self._move_to_file(oldest):
                 continue
-            now = self._clock()
-            alone_since = now if alone_since is None else alone_since
-            if now - alone_since >= self._unread_seconds:
-                raise Cancelled(
-                    f"the statement was stopped: its result was not read for {self._unread_seconds:g} seconds",
-                    hint="Run it again, and keep reading.",
-                )
-            self._changed.wait(self._unread_seconds - (now - alone_since))
+            with self._changed:
+                self._outgrown = True
+                if self._forget_first() or self._interrupted:
+                    continue
+                alone_since = self._wait_for_readers(alone_since)
+
+    def _move_to_file(self, oldest: Event) -> bool:
+        """Moves the oldest event in memory; False: there is no room."""
+        data = pickle.dumps(oldest.event, pickle.HIGHEST_PROTOCOL)
+        offset = self._file.find_room(len(data))
+        # Written outside the lock: readers of other events need not wait for the disk.
+        if offset is None or not self._file.write(offset, data):
+            return False
+        with self._changed:
+            if self._discarded:
+                self._free()
+                return False
+            self._file.add(offset, len(data), oldest.number)
+            self.bytes -= self._events.popleft()[1]
+            return True
+
+    def _forget_first(self) -> bool:
+        """Forgets the oldest event of all; False: somebody has still to take it."""
+        if self._first >= min([reader.done for reader in self._readers], default=self._taken):
+            return False
+        if len(self._file):
+            self._file.forget_first()
+        else:
+            self.bytes -= self._events.popleft()[1]
+        return True
+
+    def _wait_for_readers(self, alone_since: float | None) -> float | None:
+        """Waits until something may have changed; since when nobody reads."""
+        if self._readers:
+            self._changed.wait()
+            return None
+        now = self._clock()
+        alone_since = now if alone_since is None else alone_since
+        if now - alone_since >= self._unread_seconds:
+            raise Cancelled(
+                f"the statement was stopped: its result is larger than is held here, and was not read for "
+                f"{self._unread_seconds:g} seconds",
+                hint="Run it again and keep reading, or write it into a table: CREATE TABLE … AS …",
+            )
+        self._changed.wait(self._unread_seconds - (now - alone_since))
+        return alone_since
 
     def _take(self, reader: Reader) -> Event | None:
         """The reader's next event; None at the end, or where the reader was closed."""
@@ -140,24 +232,44 @@ class EventLog:
             reader.done = reader.next
             self._taken = max(self._taken, reader.done)
             self._changed.notify_all()
-            while not reader.closed:
-                if reader.next < self._next:
-                    first = self._next - len(self._events)
-                    event = self._events[reader.next - first][0]
-                    reader.next += 1
-                    return event
+            while not reader.closed and reader.next == self._next:
                 if self._closed:
+                    self.was_read = True
                     if self._error is not None:
                         raise self._error
                     return None
                 self._changed.wait()
-            return None
+            if reader.closed:
+                return None
+            number = reader.next
+            reader.next += 1
+            first = self._next - len(self._events)
+            if number >= first:
+                return self._events[number - first][0]
+            place = self._file.find(number)
+            self._reading += 1
+        # The place is not written over: `reader.done` holds it, unless the reader is closed meanwhile.
+        try:
+            data = self._file.read(place)
+        finally:
+            with self._changed:
+                self._reading -= 1
+                self._free()
+                is_closed = reader.closed
+        return None if is_closed else Event(number, pickle.loads(data))
 
     def _leave(self, reader: Reader) -> None:
         with self._changed:
             reader.closed = True
             self._readers.discard(reader)
+            self._free()
             self._changed.notify_all()
+
+    def _free(self) -> None:
+        if self._discarded and not self._readers and not self._reading:
+            self._file.close()
+            self._events.clear()
+            self.bytes = 0
 
 
 class Reader:
