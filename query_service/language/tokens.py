@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import TokenError
+from sqlglot.parsers.postgres import PostgresParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from query_service.language.source import Source
@@ -27,7 +28,7 @@ class _Tokenizer(Postgres.Tokenizer):
     COMMANDS: set[TokenType] = set()  # type: ignore[misc]  # noqa: RUF012 (sqlglot's own spelling)
 
 
-class _Parser(Postgres.Parser):
+class _Parser(PostgresParser):
     """PostgreSQL's queries. Gives up where it goes back again and again, for which its time would be exponential.
 
     It tries what follows a name of a type as a type first: date ( date ( date ( … doubles the work with each one.
