@@ -11,10 +11,10 @@ import re
 import zipfile
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from xml.etree import ElementTree
 
-from catalog_service.tables.pace import Pace
-from catalog_service.tables.reading import File
+from catalog_service.tables.pace import Clock, Pace
 from catalog_service.tables.sheet_values import column_number
 from thanosql.errors import DataError
 from thanosql.types import Progress
@@ -49,28 +49,33 @@ class SheetFaults:
     """Formulas that no program has computed since they were written."""
 
 
-def check_sheet(file: File, sheet: str) -> Generator[Progress, None, SheetFaults]:
+def check_sheet(place: Path, path: str, sheet: str, clock: Clock) -> Generator[Progress, None, SheetFaults]:
     """Whether a sheet can be read, and which of its cells have no value.
+
+    Args:
+        place: Of the workbook; `path` is what the user calls it.
+        sheet: Its name.
+        clock: For the progress.
 
     Raises:
         DataError: the archive is damaged, or the sheet too large.
     """
     try:
-        with zipfile.ZipFile(file.place) as archive:
+        with zipfile.ZipFile(place) as archive:
             part = _find_part(archive, sheet)
             size = sum(info.file_size for info in archive.infolist() if info.filename in (part, _TEXTS))
             if size > LARGEST_BYTES:
-                raise _too_large(file, sheet, f"it has {size / 2**20:.0f} MiB of XML, over {LARGEST_BYTES / 2**20:.0f}")
-            return (yield from _look_through(archive, part, file, sheet))
+                raise _too_large(path, sheet, f"it has {size / 2**20:.0f} MiB of XML, over {LARGEST_BYTES / 2**20:.0f}")
+            return (yield from _look_through(archive, part, path, sheet, clock))
     except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise damaged(file, error) from error
+        raise damaged(path, str(error)) from error
 
 
-def damaged(file: File, error: Exception) -> DataError:
+def damaged(path: str, reason: str) -> DataError:
     """The error for a workbook that cannot be made sense of."""
-    reason = str(error).strip("'\"") or type(error).__name__
+    shown = reason.strip("'\"")
     return DataError(
-        f"{file.path!r} is no workbook that can be read: {reason}",
+        f"{path!r} is no workbook that can be read{': ' if shown else ''}{shown}",
         hint="Open it in Excel and save it again as .xlsx, or save the sheet as CSV UTF-8.",
     )
 
@@ -99,12 +104,12 @@ def _local(name: str) -> str:
 
 
 def _look_through(
-    archive: zipfile.ZipFile, part: str, file: File, sheet: str
+    archive: zipfile.ZipFile, part: str, path: str, sheet: str, clock: Clock
 ) -> Generator[Progress, None, SheetFaults]:
     faults = SheetFaults()
     columns: set[bytes] = set()
     rows = cells = placed = done = 0
-    pace = Pace("check", "bytes", archive.getinfo(part).file_size, file.clock)
+    pace = Pace("check", "bytes", archive.getinfo(part).file_size, clock)
     with archive.open(part) as content:
         kept, chunk = b"", b"-"
         while chunk:
@@ -127,7 +132,7 @@ def _look_through(
         raise zipfile.BadZipFile("its cells do not say where they stand")
     area = rows * (max((column_number(each.decode()) for each in columns), default=-1) + 1)
     if area > MOST_CELLS:
-        raise _too_large(file, sheet, f"from its first cell to its last there are {area:,}, over {MOST_CELLS:,}")
+        raise _too_large(path, sheet, f"from its first cell to its last there are {area:,}, over {MOST_CELLS:,}")
     return faults
 
 
@@ -142,9 +147,9 @@ def _count_faults(text: bytes, faults: SheetFaults) -> None:
         faults.errors += 1
 
 
-def _too_large(file: File, sheet: str, why: str) -> DataError:
+def _too_large(path: str, sheet: str, why: str) -> DataError:
     return DataError(
-        f"sheet {sheet!r} of {file.path!r} is too large to be read as a workbook: {why}",
+        f"sheet {sheet!r} of {path!r} is too large to be read as a workbook: {why}",
         hint="Is there a forgotten cell far out in the sheet? Otherwise save the sheet as CSV UTF-8, "
         "which may be as large as it likes.",
     )

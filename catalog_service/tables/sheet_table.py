@@ -7,17 +7,16 @@ the first. Types: see `catalog_service.tables.sheet_values`.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 from python_calamine import CalamineSheet
 
-from catalog_service.column_types import TEXT, name_columns, repeated_names
+from catalog_service.column_types import name_columns, repeated_names
 from catalog_service.tables.found_recordings import SUFFIXES
-from catalog_service.tables.pace import Pace
-from catalog_service.tables.reading import File
+from catalog_service.tables.pace import Clock, Pace
 from catalog_service.tables.sheet_values import Cell, choose_sheet_type, form_of, text_of, to_array
 from thanosql.errors import DataError
 from thanosql.types import Progress
@@ -43,10 +42,18 @@ class SheetTable:
 
 
 class SheetReading:
-    """Goes through a sheet twice: for the types of its columns, and for their values."""
+    """Goes through a sheet twice: for the types of its columns, and for their values.
 
-    def __init__(self, file: File, sheet: CalamineSheet) -> None:
-        self._file, self._sheet = file, sheet
+    Args:
+        path: Of the workbook, as the user calls it.
+        sheet: The cells.
+        exact: None: the columns get types. Else they are all text, since the rows are appended, and the columns of
+            these names (case-folded) have all the digits of their numbers, which become numbers again.
+        clock: For the progress.
+    """
+
+    def __init__(self, path: str, sheet: CalamineSheet, exact: Collection[str] | None, clock: Clock) -> None:
+        self._path, self._sheet, self._exact, self._clock = path, sheet, exact, clock
         self._row, self._column = sheet.start or (0, 0)
 
     def read(self) -> Generator[Progress, None, SheetTable]:
@@ -54,7 +61,7 @@ class SheetReading:
         header: tuple[int, list[Cell]] | None = None
         forms: list[set[str]] = [set() for _ in range(self._sheet.width)]
         count = 0
-        pace = Pace("find types", "rows", self._sheet.height, self._file.clock)
+        pace = Pace("find types", "rows", self._sheet.height, self._clock)
         for row, cells in self._rows():
             if header is None:
                 header = row, cells
@@ -67,7 +74,7 @@ class SheetReading:
             yield from pace.report(row)
         if header is None:
             raise DataError(
-                f"sheet {self._sheet.name!r} of {self._file.path!r} is empty",
+                f"sheet {self._sheet.name!r} of {self._path!r} is empty",
                 hint="Its first row must name the columns, such as audio_path and text.",
             )
         names = self._name_columns(*header, forms)
@@ -95,7 +102,7 @@ class SheetReading:
         texts = [" ".join((text_of(cell) or "").split()) for cell in header]
         named = [place for place, text in enumerate(texts) if text]
         unnamed = [place for place, seen in enumerate(forms) if seen and place not in named]
-        at = f"row {row + 1} of sheet {self._sheet.name!r} of {self._file.path!r}"
+        at = f"row {row + 1} of sheet {self._sheet.name!r} of {self._path!r}"
         if len(named) == 1 and unnamed:
             raise DataError(
                 f"{at} names one column only, {texts[named[0]]!r}, and the rows below it fill others",
@@ -120,26 +127,23 @@ class SheetReading:
     def _convert(
         self, header: int, names: dict[int, str], types: dict[int, str], count: int
     ) -> Generator[Progress, None, SheetTable]:
-        table = self._file.append_to
-        # Of numbers that become numbers again every digit counts.
-        exact = {column.name.casefold() for column in table.columns if column.type != TEXT} if table else set()
         batches: list[pa.RecordBatch] = []
         rows: list[int] = []
         columns: dict[int, list[Cell]] = {place: [] for place in names}
         done = 0
-        pace = Pace("read cells", "rows", count, self._file.clock)
+        pace = Pace("read cells", "rows", count, self._clock)
 
         def flush() -> None:
             arrays: dict[str, pa.Array[Any]] = {}
             for place, name in names.items():
                 cells = columns[place]
-                if table:
-                    texts = [text_of(cell, exact=name.casefold() in exact) for cell in cells]
+                if self._exact is not None:
+                    texts = [text_of(cell, exact=name.casefold() in self._exact) for cell in cells]
                     arrays[name] = pa.array(texts, pa.string())
                 else:
                     arrays[name] = to_array(cells, types[place])
                 columns[place] = []
-            if table:
+            if self._exact is not None:
                 arrays[ROW] = pa.array(rows, pa.int32())
             batches.append(pa.RecordBatch.from_pydict(arrays))
             rows.clear()
