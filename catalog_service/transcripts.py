@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
@@ -26,9 +27,29 @@ def chunks(values: Iterable[T], size: int = LOOKUP_ROWS) -> Iterator[tuple[T, ..
 
 
 def still_true(found: Iterable[CachedTranscript], keys: Sequence[AudioKey]) -> tuple[CachedTranscript, ...]:
-    """Those of `found` whose file is as it was when it was transcribed."""
-    wanted = set(keys)
-    return tuple(each for each in found if each.key in wanted)
+    """Those of `found` whose file is as it was when it was transcribed, under the keys that were asked for."""
+    wanted = {key: key for key in keys}
+    return tuple(
+        replace(each, key=wanted[each.key])
+        for each in found
+        if each.key in wanted and not _differ(each.key.content, wanted[each.key].content)
+    )
+
+
+def missing_with_content(found: Iterable[CachedTranscript], keys: Iterable[AudioKey]) -> tuple[AudioKey, ...]:
+    """Those of `keys` that were not found, and tell their content: by it they may be known."""
+    known = {each.key for each in found}
+    return tuple(key for key in keys if key.content and key not in known)
+
+
+def of_same_content(found: Iterable[CachedTranscript], keys: Iterable[AudioKey]) -> tuple[CachedTranscript, ...]:
+    """A transcript for each of `keys` that has the content of one of `found`."""
+    by_content = {each.key.content: each for each in found}
+    return tuple(replace(by_content[key.content], key=key) for key in keys if key.content in by_content)
+
+
+def _differ(first: str, second: str) -> bool:
+    return bool(first and second and first != second)
 
 
 def newest_by_path(transcripts: Iterable[CachedTranscript]) -> tuple[CachedTranscript, ...]:

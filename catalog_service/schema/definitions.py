@@ -22,7 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision of the migrations; a test compares the two."""
 
 metadata = MetaData(
@@ -108,6 +108,9 @@ transcripts = Table(
     Column("words", Text, nullable=False),
     Column("audio_seconds", Float, nullable=False),
     Column("used_at", Moment, nullable=False),
+    # Hash of the recording's bytes; NULL where it is not known.
+    Column("content", Text),
     ForeignKeyConstraint(["model", "version"], ["models.name", "models.version"], ondelete="CASCADE"),
     Index(None, "used_at"),
+    Index("ix_transcripts_content", "model", "version", "decoding", "content"),
 )

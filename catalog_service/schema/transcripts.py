@@ -16,6 +16,10 @@ from thanosql.types import AudioKey, CachedTranscript
 
 _KEY = (transcripts.c.model, transcripts.c.version, transcripts.c.path, transcripts.c.decoding)
 
+_SELECTED = sa.select(transcripts)
+
+Conditions = tuple[sa.ColumnElement[bool], ...]
+
 
 class Transcripts:
     """At most about `limit` transcripts, those that were used last."""
@@ -30,21 +34,24 @@ class Transcripts:
     def lookup(
         self, model: str, version: int, keys: Sequence[AudioKey], now: datetime, decoding: str = ""
     ) -> tuple[CachedTranscript, ...]:
-        """Those of the transcripts that are known, decoded so, and still true, in no particular order."""
-        found: list[CachedTranscript] = []
-        unused: list[str] = []
-        with self._database.read() as connection:
-            for paths in rules.chunks(dict.fromkeys(key.path for key in keys)):
-                for row in connection.execute(sa.select(transcripts).where(*_of(model, version, decoding, paths))):
-                    found.append(_transcript(row._mapping))
-                    if row.used_at < rules.touched_before(now):
-                        unused.append(row.path)
-        if unused:
+        """Those of the transcripts that are known, decoded so, and still true, in no particular order.
+
+        What is found by its content only is kept under its new key too: the next time it is found without it.
+        """
+        of_model = _of(model, version, decoding)
+        by_path, unused = self._select(of_model, transcripts.c.path, [key.path for key in keys], now)
+        found = rules.still_true(by_path, keys)
+        missing = rules.missing_with_content(found, keys)
+        by_content, also_unused = self._select(of_model, transcripts.c.content, [key.content for key in missing], now)
+        moved = rules.of_same_content(by_content, missing)
+        if unused or also_unused:
             with self._database.write() as connection:
-                for paths in rules.chunks(unused):
-                    used = sa.update(transcripts).where(*_of(model, version, decoding, paths))
+                for paths in rules.chunks([*unused, *also_unused]):
+                    used = sa.update(transcripts).where(*of_model, transcripts.c.path.in_(paths))
                     connection.execute(used.values(used_at=now))
-        return rules.still_true(found, keys)
+        if moved:
+            self.store(model, version, moved, now, decoding)
+        return found + moved
 
     def store(
         self, model: str, version: int, values: Iterable[CachedTranscript], now: datetime, decoding: str = ""
@@ -58,6 +65,7 @@ class Transcripts:
                 "decoding": decoding,
                 "size": each.key.size,
                 "modified_ns": each.key.modified_ns,
+                "content": each.key.content or None,
                 "text": each.text,
                 "confidence": each.confidence,
                 "words": each.words,
@@ -76,6 +84,20 @@ class Transcripts:
             if self._is_time_to_count(len(rows)):
                 self._make_room(connection)
 
+    def _select(
+        self, of_model: Conditions, column: sa.ColumnElement[str], values: Iterable[str], now: datetime
+    ) -> tuple[list[CachedTranscript], list[str]]:
+        """The transcripts with one of `values`, and the paths of those that have not been used for long."""
+        found: list[CachedTranscript] = []
+        unused: list[str] = []
+        with self._database.read() as connection:
+            for chunk in rules.chunks(dict.fromkeys(values)):
+                for row in connection.execute(_SELECTED.where(*of_model, column.in_(chunk))):
+                    found.append(_transcript(row))
+                    if row.used_at < rules.touched_before(now):
+                        unused.append(row.path)
+        return found, unused
+
     def _is_time_to_count(self, stored: int) -> bool:
         with self._lock:
             self._stored_since_count += stored
@@ -92,13 +114,8 @@ class Transcripts:
             connection.execute(sa.delete(transcripts).where(sa.tuple_(*_KEY).in_(oldest)))
 
 
-def _of(model: str, version: int, decoding: str, paths: Sequence[str]) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        transcripts.c.model == model,
-        transcripts.c.version == version,
-        transcripts.c.decoding == decoding,
-        transcripts.c.path.in_(paths),
-    )
+def _of(model: str, version: int, decoding: str) -> Conditions:
+    return (transcripts.c.model == model, transcripts.c.version == version, transcripts.c.decoding == decoding)
 
 
 def _upsert(dialect: str) -> Any:
@@ -115,9 +132,9 @@ def _upsert(dialect: str) -> Any:
 
 def _transcript(row: Any) -> CachedTranscript:
     return CachedTranscript(
-        AudioKey(row["path"], row["size"], row["modified_ns"]),
-        row["text"],
-        row["confidence"],
-        row["words"],
-        row["audio_seconds"],
+        AudioKey(row.path, row.size, row.modified_ns, row.content or ""),
+        row.text,
+        row.confidence,
+        row.words,
+        row.audio_seconds,
     )

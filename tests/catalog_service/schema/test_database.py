@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +67,8 @@ def test_transcripts_of_the_first_release_are_kept_as_the_models_own(tmp_path: P
     key = AudioKey("a.wav", 10, 20)
     assert transcripts.lookup("m", 1, [key], now) == (CachedTranscript(key, "hello", 0.5, "[]", 1.5),)
     assert transcripts.lookup("m", 1, [key], now, "hotwords") == ()
+    transcripts.store("m", 1, [CachedTranscript(replace(key, content="ab12"), "hello")], now)
+    assert transcripts.lookup("m", 1, [AudioKey("b.wav", 1, 2, "ab12")], now)[0].text == "hello"
     Models(database).delete("m", if_exists=False)
     assert transcripts.lookup("m", 1, [key], now) == ()  # the rows still hang on their model
     database.close()

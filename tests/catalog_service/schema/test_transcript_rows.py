@@ -95,3 +95,43 @@ def test_what_was_decoded_otherwise_is_another_transcript(transcripts: Transcrip
     transcripts.store(MODEL, 1, [favoured], now, "hotwords")
     assert transcripts.lookup(MODEL, 1, [plain.key], now, "hotwords") == (favoured,)
     assert transcripts.lookup(MODEL, 1, [plain.key], now) == (plain,)
+
+
+def test_a_file_that_was_touched_moved_or_copied_is_known_by_its_content(
+    transcripts: Transcripts, now: datetime
+) -> None:
+    (old,) = (replace(each, key=replace(each.key, content="ab12")) for each in make(1))
+    transcripts.store(MODEL, 1, [old], now)
+    touched = replace(old.key, modified_ns=5)
+    copied = replace(old.key, path="copies/0.wav", modified_ns=6)
+    found = transcripts.lookup(MODEL, 1, [touched, copied], now)
+    assert {(each.key, each.text) for each in found} == {(touched, old.text), (copied, old.text)}
+    without_content = [replace(key, content="") for key in (touched, copied)]
+    assert {each.key for each in transcripts.lookup(MODEL, 1, without_content, now)} == {touched, copied}
+
+
+def test_a_file_of_other_content_is_not_known_whatever_its_size_and_time_say(
+    transcripts: Transcripts, now: datetime
+) -> None:
+    (old,) = (replace(each, key=replace(each.key, content="ab12")) for each in make(1))
+    transcripts.store(MODEL, 1, [old], now)
+    assert transcripts.lookup(MODEL, 1, [replace(old.key, content="cd34")], now) == ()
+    assert transcripts.lookup(MODEL, 1, [replace(old.key, path="x.wav", content="cd34")], now) == ()
+    assert transcripts.lookup(MODEL, 2, [replace(old.key, path="x.wav")], now) == ()
+    assert transcripts.lookup(MODEL, 1, [replace(old.key, path="x.wav")], now, "hotwords") == ()
+
+
+def test_a_file_whose_content_is_not_told_is_not_known_by_it(transcripts: Transcripts, now: datetime) -> None:
+    transcripts.store(MODEL, 1, make(1), now)
+    assert transcripts.lookup(MODEL, 1, [AudioKey("x.wav", 1000, 1)], now) == ()
+
+
+def test_copies_count_against_the_limit(database: Database, now: datetime) -> None:
+    transcripts = Transcripts(database, limit=100)
+    (one,) = (replace(each, key=replace(each.key, content="ab12")) for each in make(1))
+    transcripts.store(MODEL, 1, [one], now)
+    for copy in range(300):
+        moment = now + timedelta(seconds=copy)
+        assert transcripts.lookup(MODEL, 1, [replace(one.key, path=f"copies/{copy}.wav")], moment)
+    paths = [AudioKey(f"copies/{copy}.wav", one.key.size, one.key.modified_ns) for copy in range(300)]
+    assert len(transcripts.lookup(MODEL, 1, paths, now)) <= 101
