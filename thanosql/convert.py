@@ -26,8 +26,10 @@ T = TypeVar("T")
 
 def to_message(value: Any, message_type: type[M]) -> M:
     """The message that says what `value`, a dataclass of `thanosql.types`, says."""
-    message = message_type()
-    for name in _types_of(type(value)):
+    plain, others = _plan_of(type(value))
+    # Most fields of most values are plain: a hundred thousand transcripts go through here in one statement.
+    message = message_type(**{name: getattr(value, name) for name in plain})
+    for name, _ in others:
         _set_field(message, name, getattr(value, name))
     return message
 
@@ -38,7 +40,10 @@ def from_message(message: Message, value_type: type[T]) -> T:
     Raises:
         DataError: an enumeration has a number that this program does not know.
     """
-    values = {name: _get_field(message, name, kind) for name, kind in _types_of(value_type).items()}
+    plain, others = _plan_of(value_type)
+    values = {name: getattr(message, name) for name in plain}
+    for name, kind in others:
+        values[name] = _get_field(message, name, kind)
     return value_type(**values)
 
 
@@ -48,15 +53,22 @@ def one_of(message: Message, group: str, kinds: Mapping[str, type[T]]) -> T | No
     return None if name is None else from_message(getattr(message, name), kinds[name])
 
 
-def _types_of(value_type: Any) -> dict[str, Any]:
-    known = _TYPES.get(value_type)
+_PLAIN = (str, int, float, bool, bytes)
+
+
+def _plan_of(value_type: Any) -> _Fields:
+    """The fields that are the same on both sides, and the others with their types."""
+    known = _PLANS.get(value_type)
     if known is None:
         hints = typing.get_type_hints(value_type)
-        known = _TYPES[value_type] = {field.name: hints[field.name] for field in fields(value_type)}
+        kinds = [(field.name, hints[field.name]) for field in fields(value_type)]
+        plain = tuple(name for name, kind in kinds if kind in _PLAIN)
+        known = _PLANS[value_type] = plain, tuple(each for each in kinds if each[1] not in _PLAIN)
     return known
 
 
-_TYPES: dict[Any, dict[str, Any]] = {}
+_Fields = tuple[tuple[str, ...], tuple[tuple[str, Any], ...]]
+_PLANS: dict[Any, _Fields] = {}
 
 
 def _set_field(message: Message, name: str, value: Any) -> None:
