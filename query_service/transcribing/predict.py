@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 import pyarrow as pa
@@ -22,6 +22,11 @@ from thanosql.types import Progress, Rows
 
 ROWS_AT_ONCE = 500
 """Rows that are sent on together, as soon as all of them have their transcript."""
+ROWS_LOOKED_UP = 2_000
+"""Rows whose transcripts are looked up together, and sent on where all are known."""
+
+FIRST_ROWS = 16
+"""How many the first of those are; each time twice as many follow, so that who needs few is not kept waiting."""
 
 
 def transcribe(step: Transcribe, work: Work) -> Steps:
@@ -36,7 +41,7 @@ def transcribe(step: Transcribe, work: Work) -> Steps:
         yield from _read_query(step, work, spool, recordings, rows, transcription)
         answers = transcription.transcribe_waiting()
         with closing(answers):
-            for batch in _slices(spool):
+            for batch in _slices(spool.batches(), ROWS_AT_ONCE):
                 waiting = {number for number in rows.next_numbers(batch) if not recordings.is_done(number)}
                 while waiting:
                     answer = next(answers)
@@ -64,24 +69,21 @@ def _read_query(
     """Takes in the rows of the query and the recordings that they name; gives those that are complete already."""
     pacer = Pacer()
     audio: int | None = None
-    for some in work.query(step.query):
-        for batch in read_rows(some):
-            is_first = audio is None
-            if audio is None:
-                audio = _check_schema(step, work, batch.schema)
-            work.cancellation.check()
-            first_row = len(recordings.rows)
-            recordings.add_rows(batch.column(audio).to_pylist())
-            transcription.look_up()
-            progress = Progress("read rows", len(recordings.rows), unit="rows")
-            if pacer.lets_through(progress, work.clock()):
-                yield progress
-            if not batch.num_rows and not is_first:
-                continue
-            if spool.rows or not all(map(recordings.is_done, recordings.rows[first_row:])):
-                spool.append(batch)
-            else:
-                yield rows.join(batch)
+    for batch in _slices((batch for some in work.query(step.query) for batch in read_rows(some)), ROWS_LOOKED_UP):
+        is_first = audio is None
+        if audio is None:
+            audio = _check_schema(step, work, batch.schema)
+        work.cancellation.check()
+        first_row = len(recordings.rows)
+        recordings.add_rows(batch.column(audio).to_pylist())
+        transcription.look_up()
+        progress = Progress("read rows", len(recordings.rows), unit="rows")
+        if pacer.lets_through(progress, work.clock()):
+            yield progress
+        if spool.rows or not all(map(recordings.is_done, recordings.rows[first_row:])):
+            spool.append(batch)
+        elif batch.num_rows or is_first:
+            yield rows.join(batch)
     if audio is None:
         raise DataError("catalog_service sent no rows and no columns", hint="Run the query alone to see why.")
 
@@ -99,6 +101,9 @@ def _check_schema(step: Transcribe, work: Work, schema: pa.Schema) -> int:
 
 
 def _slices(spool: RowSpool) -> Iterator[pa.RecordBatch]:
+    count = FIRST_ROWS
     for batch in spool.batches():
-        for start in range(0, batch.num_rows, ROWS_AT_ONCE):
-            yield batch.slice(start, ROWS_AT_ONCE)
+        start = 0
+        while start < batch.num_rows:
+            yield batch.slice(start, count)
+            start, count = start + count, min(2 * count, ROWS_AT_ONCE)

@@ -228,8 +228,8 @@ def test_rows_come_while_others_are_still_at_work(services, ready_model):
     services.inference.seconds_per_clip = 0.002
     events = services.client.execute(f"PREDICT USING {ready_model} AS SELECT * FROM streamed")
     seen = [len(services.inference.heard) for event in events if isinstance(event.event, Rows)]
-    assert len(seen) == 2
-    assert seen[0] < 520
+    assert len(seen) > 2
+    assert seen[0] < 100
 
 
 def test_cancel_stops_and_keeps_what_was_done(services, ready_model):
