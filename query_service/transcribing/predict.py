@@ -24,9 +24,8 @@ ROWS_AT_ONCE = 500
 """Rows that are sent on together, as soon as all of them have their transcript."""
 ROWS_LOOKED_UP = 2_000
 """Rows whose transcripts are looked up together, and sent on where all are known."""
-
 FIRST_ROWS = 16
-"""How many the first of those are; each time twice as many follow, so that who needs few is not kept waiting."""
+"""How many the first of either are; each time twice as many follow."""
 
 
 def transcribe(step: Transcribe, work: Work) -> Steps:
@@ -100,10 +99,11 @@ def _check_schema(step: Transcribe, work: Work, schema: pa.Schema) -> int:
     return audio
 
 
-def _slices(spool: RowSpool) -> Iterator[pa.RecordBatch]:
+def _slices(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBatch]:
+    """The rows in parts of few at first, so that who needs few is not kept waiting, then of `most`."""
     count = FIRST_ROWS
-    for batch in spool.batches():
+    for batch in batches:
         start = 0
-        while start < batch.num_rows:
+        while start < max(batch.num_rows, 1):
             yield batch.slice(start, count)
-            start, count = start + count, min(2 * count, ROWS_AT_ONCE)
+            start, count = start + count, min(2 * count, most)
