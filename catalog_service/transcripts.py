@@ -27,13 +27,9 @@ def chunks(values: Iterable[T], size: int = LOOKUP_ROWS) -> Iterator[tuple[T, ..
 
 
 def still_true(found: Iterable[CachedTranscript], keys: Sequence[AudioKey]) -> tuple[CachedTranscript, ...]:
-    """Those of `found` whose file is as it was when it was transcribed, under the keys that were asked for."""
-    wanted = {key: key for key in keys}
-    return tuple(
-        replace(each, key=wanted[each.key])
-        for each in found
-        if each.key in wanted and not _differ(each.key.content, wanted[each.key].content)
-    )
+    """Those of `found` whose file is as it was when it was transcribed."""
+    wanted = {key: key.content for key in keys}
+    return tuple(each for each in found if each.key in wanted and not _differ(each.key.content, wanted[each.key]))
 
 
 def missing_with_content(found: Iterable[CachedTranscript], keys: Iterable[AudioKey]) -> tuple[AudioKey, ...]:

@@ -16,7 +16,10 @@ from thanosql.types import AudioKey, CachedTranscript
 
 _KEY = (transcripts.c.model, transcripts.c.version, transcripts.c.path, transcripts.c.decoding)
 
-_SELECTED = sa.select(transcripts)
+_VALUES = tuple(
+    transcripts.c[name]
+    for name in ("path", "size", "modified_ns", "content", "text", "confidence", "words", "audio_seconds")
+)
 
 Conditions = tuple[sa.ColumnElement[bool], ...]
 
@@ -90,12 +93,16 @@ class Transcripts:
         """The transcripts with one of `values`, and the paths of those that have not been used for long."""
         found: list[CachedTranscript] = []
         unused: list[str] = []
+        long_unused = transcripts.c.used_at < rules.touched_before(now)
         with self._database.read() as connection:
             for chunk in rules.chunks(dict.fromkeys(values)):
-                for row in connection.execute(_SELECTED.where(*of_model, column.in_(chunk))):
-                    found.append(_transcript(row))
-                    if row.used_at < rules.touched_before(now):
-                        unused.append(row.path)
+                selected = sa.select(*_VALUES, long_unused).where(*of_model, column.in_(chunk))
+                rows: Sequence[Any] = connection.execute(selected).all()
+                for path, size, modified_ns, content, text, confidence, words, audio_seconds, is_long_unused in rows:
+                    key = AudioKey(path, size, modified_ns, content or "")
+                    found.append(CachedTranscript(key, text, confidence, words, audio_seconds))
+                    if is_long_unused:
+                        unused.append(path)
         return found, unused
 
     def _is_time_to_count(self, stored: int) -> bool:
@@ -128,13 +135,3 @@ def _upsert(dialect: str) -> Any:
     keys = {column.name for column in _KEY}
     changes = {column.name: statement.excluded[column.name] for column in transcripts.c if column.name not in keys}
     return statement.on_conflict_do_update(index_elements=_KEY, set_=changes)
-
-
-def _transcript(row: Any) -> CachedTranscript:
-    return CachedTranscript(
-        AudioKey(row.path, row.size, row.modified_ns, row.content or ""),
-        row.text,
-        row.confidence,
-        row.words,
-        row.audio_seconds,
-    )
