@@ -292,6 +292,8 @@ class TrainingPlan:
     """Clips are masked and their speed is perturbed."""
     uses_adapters: bool = False
     """The weights stay as they are, and adapters are trained."""
+    longest_seconds: float = 0.0
+    """The longest recording that is learned from; 0: not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,29 +39,13 @@ def train(step: TrainModel, work: Work) -> Steps:
     check_language_model(step, work)
     with RowSpool() as spool:
         pacer = Pacer()
-        for batch in _rows(step, work):
+        for batch in rows_to_learn(step, work):
             spool.append(batch)
             progress = Progress("read rows", spool.rows, unit="rows")
             if pacer.lets_through(progress, work.clock()):
                 yield progress
         check_first_files(spool, work, step)
-        spec = JobSpec(
-            kind=JobKind.FIT if goes_on else JobKind.BUILD,
-            model=step.model.text,
-            base=step.base.text,
-            epochs=step.epochs,
-            batch_size=step.batch_size,
-            learning_rate=step.learning_rate,
-            eval_fraction=step.eval_fraction,
-            seed=step.seed,
-            early_stopping=step.early_stopping,
-            lora=step.lora,
-            augmentation=step.augmentation,
-            language_model=step.language_model.text if step.language_model is not None else "",
-            devices=step.devices,
-            statement=step.statement,
-        )
-        job = work.services.trainer.submit_job(spec, spool.read())
+        job = work.services.trainer.submit_job(job_spec(step), spool.read())
     yield Notice(f"This is job {shorten(job.id)}: CANCEL JOB {shorten(job.id)} stops it, RESUME JOB goes on with it.")
     result = yield from follow_job(job.id, work)
     yield result_rows(result)
@@ -90,7 +74,27 @@ def result_rows(result: JobResult) -> Rows:
     )
 
 
-def _rows(step: TrainModel, work: Work) -> Iterator[pa.RecordBatch]:
+def job_spec(step: TrainModel) -> JobSpec:
+    """What the trainer is told to do."""
+    return JobSpec(
+        kind=JobKind.FIT if isinstance(step, FitModel) else JobKind.BUILD,
+        model=step.model.text,
+        base=step.base.text,
+        epochs=step.epochs,
+        batch_size=step.batch_size,
+        learning_rate=step.learning_rate,
+        eval_fraction=step.eval_fraction,
+        seed=step.seed,
+        early_stopping=step.early_stopping,
+        lora=step.lora,
+        augmentation=step.augmentation,
+        language_model=step.language_model.text if step.language_model is not None else "",
+        devices=step.devices,
+        statement=step.statement,
+    )
+
+
+def rows_to_learn(step: TrainModel, work: Work) -> Iterator[pa.RecordBatch]:
     """The query's rows as `audio_path`, `text` and, where the query has it, `speaker`."""
     for rows in work.query(step.query):
         for batch in read_rows(rows):

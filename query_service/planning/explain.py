@@ -38,6 +38,9 @@ def _explain_step(step: Step, indent: str) -> Iterator[str]:
             for inner in value:
                 yield from _explain_step(inner, f"{indent}  ")
             continue
+        if isinstance(value, Plan):
+            yield from (f"{indent}  {line}" for line in explain(value).splitlines())
+            continue
         if isinstance(value, TableQuery):
             yield f"{indent}  sql: {value.sql}"
             value, name = value.relations, "relations"

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from thanosql.v1 import types_pb2 as thanosql_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19thanosql/v1/trainer.proto\x12\x0bthanosql.v1\x1a\x17thanosql/v1/types.proto\"\x17\n\x15ListBaseModelsRequest\"@\n\x16ListBaseModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.thanosql.v1.BaseModel\"\xad\x01\n\tBaseModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12,\n\x06source\x18\x05 \x01(\x0e\x32\x1c.thanosql.v1.BaseModelSource\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x17\n\x0f\x66\x61llback_notice\x18\x07 \x01(\t\"\'\n\x17ResolveBaseModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"c\n\x10SubmitJobRequest\x12$\n\x04spec\x18\x01 \x01(\x0b\x32\x14.thanosql.v1.JobSpecH\x00\x12!\n\x04rows\x18\x02 \x01(\x0b\x32\x11.thanosql.v1.RowsH\x00\x42\x06\n\x04part\"1\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nnext_event\x18\x02 \x01(\x04\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"X\n\x13PlanTrainingRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.thanosql.v1.JobSpec\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x0f\n\x07seconds\x18\x03 \x03(\x01\"\xc6\x01\n\x0cTrainingPlan\x12\x12\n\ntrain_rows\x18\x01 \x01(\x03\x12\x15\n\rheld_out_rows\x18\x02 \x01(\x03\x12\x15\n\rtrain_seconds\x18\x03 \x01(\x01\x12\x0e\n\x06\x65pochs\x18\x04 \x01(\x05\x12\r\n\x05steps\x18\x05 \x01(\x03\x12\x11\n\tstep_rows\x18\x06 \x01(\x05\x12\x15\n\rlearning_rate\x18\x07 \x01(\x01\x12\x14\n\x0cis_augmented\x18\x08 \x01(\x08\x12\x15\n\ruses_adapters\x18\t \x01(\x08\"$\n\x15GetJobProgressRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"{\n\x0bJobProgress\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08progress\x18\x02 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x88\x01\x01\x12\x12\n\nnext_event\x18\x03 \x01(\x04\x12\x11\n\tresumable\x18\x04 \x01(\x08\x42\x0b\n\t_progress\"@\n\x16GetJobProgressResponse\x12&\n\x04jobs\x18\x01 \x03(\x0b\x32\x18.thanosql.v1.JobProgress\"\xb1\x01\n\tJobResult\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x10\n\x03wer\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03\x63\x65r\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\ntrain_rows\x18\x05 \x01(\x03\x12\x14\n\x0c\x64ropped_rows\x18\x06 \x01(\x03\x12\x15\n\raudio_seconds\x18\x07 \x01(\x01\x12\x0f\n\x07seconds\x18\x08 \x01(\x01\x42\x06\n\x04_werB\x06\n\x04_cer\"\x9f\x01\n\x08JobEvent\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12)\n\x08progress\x18\x02 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x12%\n\x06notice\x18\x03 \x01(\x0b\x32\x13.thanosql.v1.NoticeH\x00\x12(\n\x06result\x18\x04 \x01(\x0b\x32\x16.thanosql.v1.JobResultH\x00\x42\x07\n\x05\x65vent\"L\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08is_there\x18\x04 \x01(\x08\"\x15\n\x13ListDatasetsRequest\">\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.thanosql.v1.Dataset\"4\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\toverwrite\x18\x02 \x01(\x08\">\n\x10GetDatasetResult\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\"v\n\x0fGetDatasetEvent\x12)\n\x08progress\x18\x01 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1d.thanosql.v1.GetDatasetResultH\x00\x42\x07\n\x05\x65vent*\x87\x01\n\x0f\x42\x61seModelSource\x12\x19\n\x15\x42\x41SE_MODEL_SOURCE_HUB\x10\x00\x12\x1c\n\x18\x42\x41SE_MODEL_SOURCE_CACHED\x10\x01\x12\x1d\n\x19\x42\x41SE_MODEL_SOURCE_BUNDLED\x10\x02\x12\x1c\n\x18\x42\x41SE_MODEL_SOURCE_FOLDER\x10\x03\x32\x87\x06\n\x0eTrainerService\x12Y\n\x0eListBaseModels\x12\".thanosql.v1.ListBaseModelsRequest\x1a#.thanosql.v1.ListBaseModelsResponse\x12P\n\x10ResolveBaseModel\x12$.thanosql.v1.ResolveBaseModelRequest\x1a\x16.thanosql.v1.BaseModel\x12>\n\tSubmitJob\x12\x1d.thanosql.v1.SubmitJobRequest\x1a\x10.thanosql.v1.Job(\x01\x12\x41\n\x08WatchJob\x12\x1c.thanosql.v1.WatchJobRequest\x1a\x15.thanosql.v1.JobEvent0\x01\x12<\n\tCancelJob\x12\x1d.thanosql.v1.CancelJobRequest\x1a\x10.thanosql.v1.Job\x12<\n\tResumeJob\x12\x1d.thanosql.v1.ResumeJobRequest\x1a\x10.thanosql.v1.Job\x12K\n\x0cPlanTraining\x12 .thanosql.v1.PlanTrainingRequest\x1a\x19.thanosql.v1.TrainingPlan\x12Y\n\x0eGetJobProgress\x12\".thanosql.v1.GetJobProgressRequest\x1a#.thanosql.v1.GetJobProgressResponse\x12S\n\x0cListDatasets\x12 .thanosql.v1.ListDatasetsRequest\x1a!.thanosql.v1.ListDatasetsResponse\x12L\n\nGetDataset\x12\x1e.thanosql.v1.GetDatasetRequest\x1a\x1c.thanosql.v1.GetDatasetEvent0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19thanosql/v1/trainer.proto\x12\x0bthanosql.v1\x1a\x17thanosql/v1/types.proto\"\x17\n\x15ListBaseModelsRequest\"@\n\x16ListBaseModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.thanosql.v1.BaseModel\"\xad\x01\n\tBaseModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ncheckpoint\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12,\n\x06source\x18\x05 \x01(\x0e\x32\x1c.thanosql.v1.BaseModelSource\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x17\n\x0f\x66\x61llback_notice\x18\x07 \x01(\t\"\'\n\x17ResolveBaseModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"c\n\x10SubmitJobRequest\x12$\n\x04spec\x18\x01 \x01(\x0b\x32\x14.thanosql.v1.JobSpecH\x00\x12!\n\x04rows\x18\x02 \x01(\x0b\x32\x11.thanosql.v1.RowsH\x00\x42\x06\n\x04part\"1\n\x0fWatchJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nnext_event\x18\x02 \x01(\x04\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t\"X\n\x13PlanTrainingRequest\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.thanosql.v1.JobSpec\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x0f\n\x07seconds\x18\x03 \x03(\x01\"\xdf\x01\n\x0cTrainingPlan\x12\x12\n\ntrain_rows\x18\x01 \x01(\x03\x12\x15\n\rheld_out_rows\x18\x02 \x01(\x03\x12\x15\n\rtrain_seconds\x18\x03 \x01(\x01\x12\x0e\n\x06\x65pochs\x18\x04 \x01(\x05\x12\r\n\x05steps\x18\x05 \x01(\x03\x12\x11\n\tstep_rows\x18\x06 \x01(\x05\x12\x15\n\rlearning_rate\x18\x07 \x01(\x01\x12\x14\n\x0cis_augmented\x18\x08 \x01(\x08\x12\x15\n\ruses_adapters\x18\t \x01(\x08\x12\x17\n\x0flongest_seconds\x18\n \x01(\x01\"$\n\x15GetJobProgressRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"{\n\x0bJobProgress\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x08progress\x18\x02 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x88\x01\x01\x12\x12\n\nnext_event\x18\x03 \x01(\x04\x12\x11\n\tresumable\x18\x04 \x01(\x08\x42\x0b\n\t_progress\"@\n\x16GetJobProgressResponse\x12&\n\x04jobs\x18\x01 \x03(\x0b\x32\x18.thanosql.v1.JobProgress\"\xb1\x01\n\tJobResult\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x10\n\x03wer\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03\x63\x65r\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\ntrain_rows\x18\x05 \x01(\x03\x12\x14\n\x0c\x64ropped_rows\x18\x06 \x01(\x03\x12\x15\n\raudio_seconds\x18\x07 \x01(\x01\x12\x0f\n\x07seconds\x18\x08 \x01(\x01\x42\x06\n\x04_werB\x06\n\x04_cer\"\x9f\x01\n\x08JobEvent\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12)\n\x08progress\x18\x02 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x12%\n\x06notice\x18\x03 \x01(\x0b\x32\x13.thanosql.v1.NoticeH\x00\x12(\n\x06result\x18\x04 \x01(\x0b\x32\x16.thanosql.v1.JobResultH\x00\x42\x07\n\x05\x65vent\"L\n\x07\x44\x61taset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x10\n\x08is_there\x18\x04 \x01(\x08\"\x15\n\x13ListDatasetsRequest\">\n\x14ListDatasetsResponse\x12&\n\x08\x64\x61tasets\x18\x01 \x03(\x0b\x32\x14.thanosql.v1.Dataset\"4\n\x11GetDatasetRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\toverwrite\x18\x02 \x01(\x08\">\n\x10GetDatasetResult\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\"v\n\x0fGetDatasetEvent\x12)\n\x08progress\x18\x01 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1d.thanosql.v1.GetDatasetResultH\x00\x42\x07\n\x05\x65vent*\x87\x01\n\x0f\x42\x61seModelSource\x12\x19\n\x15\x42\x41SE_MODEL_SOURCE_HUB\x10\x00\x12\x1c\n\x18\x42\x41SE_MODEL_SOURCE_CACHED\x10\x01\x12\x1d\n\x19\x42\x41SE_MODEL_SOURCE_BUNDLED\x10\x02\x12\x1c\n\x18\x42\x41SE_MODEL_SOURCE_FOLDER\x10\x03\x32\x87\x06\n\x0eTrainerService\x12Y\n\x0eListBaseModels\x12\".thanosql.v1.ListBaseModelsRequest\x1a#.thanosql.v1.ListBaseModelsResponse\x12P\n\x10ResolveBaseModel\x12$.thanosql.v1.ResolveBaseModelRequest\x1a\x16.thanosql.v1.BaseModel\x12>\n\tSubmitJob\x12\x1d.thanosql.v1.SubmitJobRequest\x1a\x10.thanosql.v1.Job(\x01\x12\x41\n\x08WatchJob\x12\x1c.thanosql.v1.WatchJobRequest\x1a\x15.thanosql.v1.JobEvent0\x01\x12<\n\tCancelJob\x12\x1d.thanosql.v1.CancelJobRequest\x1a\x10.thanosql.v1.Job\x12<\n\tResumeJob\x12\x1d.thanosql.v1.ResumeJobRequest\x1a\x10.thanosql.v1.Job\x12K\n\x0cPlanTraining\x12 .thanosql.v1.PlanTrainingRequest\x1a\x19.thanosql.v1.TrainingPlan\x12Y\n\x0eGetJobProgress\x12\".thanosql.v1.GetJobProgressRequest\x1a#.thanosql.v1.GetJobProgressResponse\x12S\n\x0cListDatasets\x12 .thanosql.v1.ListDatasetsRequest\x1a!.thanosql.v1.ListDatasetsResponse\x12L\n\nGetDataset\x12\x1e.thanosql.v1.GetDatasetRequest\x1a\x1c.thanosql.v1.GetDatasetEvent0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'thanosql.v1.trainer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BASEMODELSOURCE']._serialized_start=1825
-  _globals['_BASEMODELSOURCE']._serialized_end=1960
+  _globals['_BASEMODELSOURCE']._serialized_start=1850
+  _globals['_BASEMODELSOURCE']._serialized_end=1985
   _globals['_LISTBASEMODELSREQUEST']._serialized_start=67
   _globals['_LISTBASEMODELSREQUEST']._serialized_end=90
   _globals['_LISTBASEMODELSRESPONSE']._serialized_start=92
@@ -51,29 +51,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANTRAININGREQUEST']._serialized_start=559
   _globals['_PLANTRAININGREQUEST']._serialized_end=647
   _globals['_TRAININGPLAN']._serialized_start=650
-  _globals['_TRAININGPLAN']._serialized_end=848
-  _globals['_GETJOBPROGRESSREQUEST']._serialized_start=850
-  _globals['_GETJOBPROGRESSREQUEST']._serialized_end=886
-  _globals['_JOBPROGRESS']._serialized_start=888
-  _globals['_JOBPROGRESS']._serialized_end=1011
-  _globals['_GETJOBPROGRESSRESPONSE']._serialized_start=1013
-  _globals['_GETJOBPROGRESSRESPONSE']._serialized_end=1077
-  _globals['_JOBRESULT']._serialized_start=1080
-  _globals['_JOBRESULT']._serialized_end=1257
-  _globals['_JOBEVENT']._serialized_start=1260
-  _globals['_JOBEVENT']._serialized_end=1419
-  _globals['_DATASET']._serialized_start=1421
-  _globals['_DATASET']._serialized_end=1497
-  _globals['_LISTDATASETSREQUEST']._serialized_start=1499
-  _globals['_LISTDATASETSREQUEST']._serialized_end=1520
-  _globals['_LISTDATASETSRESPONSE']._serialized_start=1522
-  _globals['_LISTDATASETSRESPONSE']._serialized_end=1584
-  _globals['_GETDATASETREQUEST']._serialized_start=1586
-  _globals['_GETDATASETREQUEST']._serialized_end=1638
-  _globals['_GETDATASETRESULT']._serialized_start=1640
-  _globals['_GETDATASETRESULT']._serialized_end=1702
-  _globals['_GETDATASETEVENT']._serialized_start=1704
-  _globals['_GETDATASETEVENT']._serialized_end=1822
-  _globals['_TRAINERSERVICE']._serialized_start=1963
-  _globals['_TRAINERSERVICE']._serialized_end=2738
+  _globals['_TRAININGPLAN']._serialized_end=873
+  _globals['_GETJOBPROGRESSREQUEST']._serialized_start=875
+  _globals['_GETJOBPROGRESSREQUEST']._serialized_end=911
+  _globals['_JOBPROGRESS']._serialized_start=913
+  _globals['_JOBPROGRESS']._serialized_end=1036
+  _globals['_GETJOBPROGRESSRESPONSE']._serialized_start=1038
+  _globals['_GETJOBPROGRESSRESPONSE']._serialized_end=1102
+  _globals['_JOBRESULT']._serialized_start=1105
+  _globals['_JOBRESULT']._serialized_end=1282
+  _globals['_JOBEVENT']._serialized_start=1285
+  _globals['_JOBEVENT']._serialized_end=1444
+  _globals['_DATASET']._serialized_start=1446
+  _globals['_DATASET']._serialized_end=1522
+  _globals['_LISTDATASETSREQUEST']._serialized_start=1524
+  _globals['_LISTDATASETSREQUEST']._serialized_end=1545
+  _globals['_LISTDATASETSRESPONSE']._serialized_start=1547
+  _globals['_LISTDATASETSRESPONSE']._serialized_end=1609
+  _globals['_GETDATASETREQUEST']._serialized_start=1611
+  _globals['_GETDATASETREQUEST']._serialized_end=1663
+  _globals['_GETDATASETRESULT']._serialized_start=1665
+  _globals['_GETDATASETRESULT']._serialized_end=1727
+  _globals['_GETDATASETEVENT']._serialized_start=1729
+  _globals['_GETDATASETEVENT']._serialized_end=1847
+  _globals['_TRAINERSERVICE']._serialized_start=1988
+  _globals['_TRAINERSERVICE']._serialized_end=2763
 # @@protoc_insertion_point(module_scope)

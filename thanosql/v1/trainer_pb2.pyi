@@ -252,6 +252,7 @@ class TrainingPlan(_message.Message):
     LEARNING_RATE_FIELD_NUMBER: _builtins.int
     IS_AUGMENTED_FIELD_NUMBER: _builtins.int
     USES_ADAPTERS_FIELD_NUMBER: _builtins.int
+    LONGEST_SECONDS_FIELD_NUMBER: _builtins.int
     train_rows: _builtins.int
     held_out_rows: _builtins.int
     train_seconds: _builtins.float
@@ -266,6 +267,8 @@ class TrainingPlan(_message.Message):
     """Clips are masked and their speed is perturbed."""
     uses_adapters: _builtins.bool
     """The weights stay as they are, and adapters are trained."""
+    longest_seconds: _builtins.float
+    """The longest recording that is learned from."""
     def __init__(
         self,
         *,
@@ -278,10 +281,11 @@ class TrainingPlan(_message.Message):
         learning_rate: _builtins.float = ...,
         is_augmented: _builtins.bool = ...,
         uses_adapters: _builtins.bool = ...,
+        longest_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epochs", b"epochs", "held_out_rows", b"held_out_rows", "is_augmented", b"is_augmented", "learning_rate", b"learning_rate", "step_rows", b"step_rows", "steps", b"steps", "train_rows", b"train_rows", "train_seconds", b"train_seconds", "uses_adapters", b"uses_adapters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epochs", b"epochs", "held_out_rows", b"held_out_rows", "is_augmented", b"is_augmented", "learning_rate", b"learning_rate", "longest_seconds", b"longest_seconds", "step_rows", b"step_rows", "steps", b"steps", "train_rows", b"train_rows", "train_seconds", b"train_seconds", "uses_adapters", b"uses_adapters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
