@@ -18,7 +18,7 @@ _SPARE_THREADS = 8
 
 def start(config: QueryConfig) -> RunningServer:
     """Starts serving, and returns at once; the other services need not be there yet."""
-    queries = QueryRegistry(config, partial(run_script, config))
+    queries: QueryRegistry = QueryRegistry(config, lambda *query: run_script(config, queries, *query))
     most_streams = 2 * config.most_queries
     servicer = QueryServicer(queries, most_streams)
     return start_server(

@@ -15,6 +15,7 @@ from query_service.running.queries import QueryRegistry
 from thanosql.clients import QUERY_EVENTS
 from thanosql.convert import to_message
 from thanosql.errors import Overloaded
+from thanosql.rpc.caller import read_caller
 from thanosql.types import Event
 from thanosql.v1 import query_pb2, query_pb2_grpc
 
@@ -36,7 +37,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def Execute(self, request: query_pb2.ExecuteRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Runs a text; the work goes on when the stream breaks."""
         with self._stream():
-            yield from _events(self._queries.execute(request.text, request.query_id), context)
+            who = read_caller(context.invocation_metadata(), context.peer())
+            yield from _events(self._queries.execute(request.text, request.query_id, who), context)
 
     def Attach(self, request: query_pb2.AttachRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Follows a query from an event on."""

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from thanosql.convert import from_message, one_of, to_message
 from thanosql.errors import InternalError
+from thanosql.rpc.caller import CALLER_KEY, encode_caller
 from thanosql.rpc.logs import METADATA_KEY, is_sane
 from thanosql.rpc.status import to_error
 from thanosql.types import (
@@ -90,6 +91,8 @@ class _Client:
 
     def __init__(self, channel: grpc.Channel, address: str = "") -> None:
         self._peer = f"{self.service} at {address}" if address else self.service
+        self._sent: list[tuple[str, str]] = []
+        """Metadata of every stream."""
         self._stub = self._make_stub(channel)
 
     def _make_stub(self, channel: grpc.Channel) -> Any:
@@ -104,7 +107,8 @@ class _Client:
     def _stream(
         self, method: Callable[..., Any], request: Any, translate: Callable[[Any], T], request_id: str = ""
     ) -> Iterator[T]:
-        call = method(request, metadata=((METADATA_KEY, request_id),) if is_sane(request_id) else None)
+        metadata = [*self._sent, *([(METADATA_KEY, request_id)] if is_sane(request_id) else [])]
+        call = method(request, metadata=metadata or None)
         try:
             for message in call:
                 yield translate(message)
@@ -498,10 +502,20 @@ class InferenceClient(_Client):
 
 
 class QueryClient(_Client):
-    """Carries out statements."""
+    """Carries out statements.
+
+    Args:
+        channel: To query_service.
+        address: Where that is, for messages.
+        caller: Who sends the statements, for LIST JOBS; empty: the service names the address that they come from.
+    """
 
     service = "query_service"
     _stub: query_pb2_grpc.QueryServiceStub
+
+    def __init__(self, channel: grpc.Channel, address: str = "", caller: str = "") -> None:
+        super().__init__(channel, address)
+        self._sent = [(CALLER_KEY, encode_caller(caller))] if caller else []
 
     def _make_stub(self, channel: grpc.Channel) -> Any:
         return query_pb2_grpc.QueryServiceStub(channel)

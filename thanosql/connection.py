@@ -116,13 +116,14 @@ class Remote:
 
     def __init__(self, address: str, token: str) -> None:
         from thanosql.clients import QueryClient
+        from thanosql.rpc.caller import name_caller
         from thanosql.rpc.channel import open_channel
 
         self.address, self.log = normal_address(address), ""
         self.description = f"connected to {self.address}"
         check_port(self.address)
         self._channel = open_channel(self.address, token)
-        self.client = QueryClient(self._channel)
+        self.client = QueryClient(self._channel, caller=name_caller())
         try:
             check_answer(self._channel, self.client, self.address)
         except BaseException:

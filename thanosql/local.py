@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from thanosql.clients import QueryClient
 from thanosql.connection import NO_QUERY
 from thanosql.errors import DataError, InvalidOption, NotFound, ThanoSQLError, Unavailable
+from thanosql.rpc.caller import name_caller
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.logs import RequestFilter
 from thanosql.running import Hold, Running, hold, read_note
@@ -68,7 +69,7 @@ class Local:
         self.description, self.log = description, running.log
         self._running, self._state, self._close = running, state, close
         self._channel: grpc.Channel = open_channel(running.address, running.token)
-        self.client = QueryClient(self._channel)
+        self.client = QueryClient(self._channel, caller=name_caller())
 
     def is_alive(self) -> bool:
         """Whether the services that this leads to still run."""

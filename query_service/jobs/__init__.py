@@ -1,1 +1,1 @@
-"""Trainings: started, followed, listed, stopped."""
+"""Trainings, and statements that run: followed, listed, described, stopped."""

@@ -26,16 +26,21 @@ def shorten(job_id: str) -> str:
     return job_id[:SHOWN]
 
 
-def follow_job(job_id: str, work: Work, next_event: int = 0) -> Generator[Progress | Notice, None, JobResult]:
+def follow_job(
+    job_id: str, work: Work, next_event: int = 0, *, is_aside: bool = False
+) -> Generator[Progress | Notice, None, JobResult]:
     """What happens in a job from event `next_event` on, as it happens; returns its result.
 
-    A trainer that goes away is waited for: the job goes on from its last checkpoint when it is back. A query
-    that is cancelled stops the job.
+    LIST JOBS shows the job in place of the statement that follows it, unless the job `is_aside`: one of several
+    things that the statement does. A trainer that goes away is waited for: the job goes on from its last checkpoint
+    when it is back. A query that is cancelled stops the job.
 
     Raises:
         JobFailed, Cancelled: how the job ended, where it did not succeed.
         Unavailable: the trainer stayed away for longer than `trainer_patience`.
     """
+    if not is_aside:
+        work.queries.tell(work.query_id, job=job_id)
     away_since: float | None = None
     pacer = Pacer()
     ended = False
@@ -88,7 +93,7 @@ def make_ready(step: MakeReady, work: Work) -> Steps:
         yield Notice(f"{step.model} is used for the first time: it is made ready from {base.checkpoint}.")
         spec = JobSpec(JobKind.EXPORT, model=step.model.text, base=step.base)
         job = work.services.trainer.submit_job(spec, rows=())
-        result = yield from follow_job(job.id, work)
+        result = yield from follow_job(job.id, work, is_aside=True)
         return Outcome(version=result.version)
     finally:
         _EXPORTING.release()

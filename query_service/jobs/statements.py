@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from query_service.jobs.build import result_rows
+from query_service.jobs.find import find_job
 from query_service.jobs.follow import follow_job, shorten
 from query_service.jobs.listings import job_properties, job_rows
-from query_service.language.options import Name
+from query_service.jobs.query_listings import choose_queries, query_properties
 from query_service.planning.steps import ShowJob, ShowJobs, StopJob, TakeUpJob
+from query_service.running.status import QueryStatus
 from query_service.running.work import SUCCESS, Outcome, Steps, Work
-from thanosql.errors import DataError, NotFound, StatementError, TimedOut, Unavailable
+from thanosql.errors import DataError, TimedOut, Unavailable
 from thanosql.types import Job, JobProgress, JobState, Notice, Severity
-
-LEAST_CHARACTERS = 4
-"""Of a job's id that make it known, where no other begins with them."""
 
 
 def show_jobs(_: ShowJobs, work: Work) -> Steps:
@@ -22,15 +21,21 @@ def show_jobs(_: ShowJobs, work: Work) -> Steps:
     jobs = work.services.catalog.list_jobs()
     # How far a job came that is done says nothing.
     progress = yield from _progress([job for job in jobs if job.state is not JobState.SUCCEEDED], work)
-    yield job_rows(jobs, progress)
-    return Outcome(len(jobs))
+    queries = work.queries.list_queries()
+    shown = choose_queries(queries, work.query_id, {job.id for job in jobs})
+    yield job_rows(jobs, progress, shown, {query.job: query for query in reversed(queries) if query.job})
+    return Outcome(len(jobs) + len(shown))
 
 
 def show_job(step: ShowJob, work: Work) -> Steps:
     """The rows of DESCRIBE JOB."""
     job = find_job(step.job, work)
-    progress = yield from _progress((job,), work)
-    rows, count = job_properties(job, progress.get(job.id))
+    if isinstance(job, QueryStatus):
+        rows, count = query_properties(job)
+    else:
+        progress = yield from _progress((job,), work)
+        senders = [query for query in work.queries.list_queries() if query.job == job.id]
+        rows, count = job_properties(job, progress.get(job.id), senders[0] if senders else None)
     yield rows
     return Outcome(count)
 
@@ -38,6 +43,8 @@ def show_job(step: ShowJob, work: Work) -> Steps:
 def stop_job(step: StopJob, work: Work) -> Steps:
     """CANCEL JOB; says so where the job had ended."""
     job = find_job(step.job, work)
+    if isinstance(job, QueryStatus):
+        return (yield from _stop_query(job, work))
     if not job.state.ended:
         job = work.services.trainer.cancel_job(job.id)
         if job.state is JobState.CANCELLED:
@@ -47,14 +54,31 @@ def stop_job(step: StopJob, work: Work) -> Steps:
     return Outcome(message=SUCCESS)
 
 
+def _stop_query(query: QueryStatus, work: Work) -> Steps:
+    if query.state.ended:
+        yield Notice(f"Statement {shorten(query.id)} had ended: {query.state.value}.", Severity.WARNING)
+    elif not work.queries.stop_query(query.id, by=work.query_id):
+        yield Notice(f"Statement {shorten(query.id)} is told to stop, and has not ended yet.", Severity.WARNING)
+    elif query.job:
+        yield Notice(f"RESUME JOB {shorten(query.job)} goes on with its training from the last checkpoint.")
+    elif query.model:
+        yield Notice("Transcripts that were done are kept, unless it said cache=False: run it again to go on.")
+    return Outcome(message=SUCCESS)
+
+
 def take_up_job(step: TakeUpJob, work: Work) -> Steps:
     """RESUME JOB: the events of the job from now on, and the row of its result.
 
     Raises:
-        DataError: it has succeeded, or what it needs is not kept any more.
+        DataError: it has succeeded, or what it needs is not kept any more, or it is no training.
     """
     trainer = work.services.trainer
     job = find_job(step.job, work)
+    if isinstance(job, QueryStatus) and job.job:
+        job = work.services.catalog.get_job(job.job)
+    if isinstance(job, QueryStatus):
+        message, hint = _why_not_resumed(job, shorten(job.id))
+        raise work.source.error(DataError, message, step.job.at, hint)
     known = {each.id: each for each in trainer.get_job_progress([job.id])}
     if not job.state.ended:
         yield Notice(f"Job {shorten(job.id)} is {job.state.value}; it is followed.")
@@ -68,29 +92,16 @@ def take_up_job(step: TakeUpJob, work: Work) -> Steps:
     return Outcome(1, version=result.version)
 
 
-def find_job(name: Name, work: Work) -> Job:
-    """The job whose id is `name`, or begins so.
+def _why_not_resumed(query: QueryStatus, id: str) -> tuple[str, str]:
+    """Message and hint for a statement that is no training."""
+    if not query.state.ended:
+        return f"the statement {id} runs, and is no training", f"Take it up with session.attach('{id}')."
+    again = "Run it again: PREDICT goes on from the transcripts that it has kept."
+    hint = again if query.state is not JobState.SUCCEEDED else f"Its result is read with session.attach('{id}')."
+    return f"the statement {id} has {_ENDED[query.state]}, and is no training that could be resumed", hint
 
-    Raises:
-        NotFound: there is none.
-        StatementError: it is not clear which is meant.
-    """
-    jobs = work.services.catalog.list_jobs()
-    text = name.text.casefold()
-    meant = [job for job in jobs if job.id.casefold() == text]
-    if not meant and len(text) >= LEAST_CHARACTERS:
-        meant = [job for job in jobs if job.id.casefold().startswith(text)]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        ids = ", ".join(job.id[: max(len(text) + 4, 8)] for job in meant[:5])
-        message = f"{len(meant)} jobs begin with {name}"
-        raise work.source.error(StatementError, message, name.at, f"Give more of its id: {ids}.")
-    newest = ", ".join(shorten(job.id) for job in jobs[:3])
-    hint = f"LIST JOBS shows them; the newest are: {newest}." if newest else "There are no jobs."
-    if len(text) < LEAST_CHARACTERS:
-        hint = f"Give at least {LEAST_CHARACTERS} characters of its id. {hint}"
-    raise work.source.error(NotFound, f"there is no job {name}", name.at, hint)
+
+_ENDED = {JobState.SUCCEEDED: "succeeded", JobState.FAILED: "failed", JobState.CANCELLED: "been cancelled"}
 
 
 def _progress(jobs: Sequence[Job], work: Work) -> Generator[Notice, None, dict[str, JobProgress]]:

@@ -11,17 +11,20 @@ from query_service.config import QueryConfig
 from query_service.explaining.steps import STEPS as EXPLAINING
 from query_service.jobs.steps import STEPS as JOBS
 from query_service.language.dialect import parse
+from query_service.language.options import Name
 from query_service.language.source import Source
 from query_service.models.steps import STEPS as MODELS
 from query_service.planning.analyze import analyze
 from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import Payload
 from query_service.running.services import Services
+from query_service.running.status import Queries
 from query_service.running.walk import StepRunner, walk
 from query_service.running.work import Work
 from query_service.showing.steps import STEPS as SHOWING
 from query_service.tables.steps import STEPS as TABLES
 from query_service.transcribing.steps import STEPS as TRANSCRIBING
+from thanosql.errors import ThanoSQLError
 from thanosql.types import StatementDone, StatementStarted
 
 STEPS: dict[type[Any], StepRunner] = {**TABLES, **TRANSCRIBING, **MODELS, **JOBS, **SHOWING, **EXPLAINING}
@@ -29,6 +32,7 @@ STEPS: dict[type[Any], StepRunner] = {**TABLES, **TRANSCRIBING, **MODELS, **JOBS
 
 def run_script(
     config: QueryConfig,
+    queries: Queries,
     text: str,
     query_id: str,
     cancellation: Cancellation,
@@ -47,12 +51,31 @@ def run_script(
             cancellation.check()
             started = clock()
             yield StatementStarted(query_id, index, statement.KIND, statement.text)
-            snapshot = services.catalog.get_snapshot()
-            plan = analyze(statement, snapshot, source)
-            query = getattr(statement, "query", None)
-            at = statement.at if query is None else query.at
-            work = Work(config, services, cancellation, source, snapshot, at, clock, runners=STEPS)
-            yield from plan.notices
-            with closing(work):
-                outcome = yield from walk(plan.steps, work)
+            model = getattr(statement, "model", None)
+            queries.tell(query_id, model=model.text if isinstance(model, Name) else "")
+            try:
+                snapshot = services.catalog.get_snapshot()
+                plan = analyze(statement, snapshot, source)
+                query = getattr(statement, "query", None)
+                at = statement.at if query is None else query.at
+                work = Work(
+                    config, services, cancellation, source, snapshot, query_id, queries, at, clock, runners=STEPS
+                )
+                yield from plan.notices
+                with closing(work):
+                    outcome = yield from walk(plan.steps, work)
+            except ThanoSQLError as error:
+                _count(error, index, len(statements))
+                raise
             yield StatementDone(index, outcome.rows, clock() - started, outcome.message)
+
+
+def _count(error: ThanoSQLError, index: int, statements: int) -> None:
+    """Has the error of a text of several statements say which of them it is, and what became of the others."""
+    if statements == 1:
+        return
+    before = {0: "", 1: " The one before it has taken effect."}.get(index, f" The {index} before it have taken effect.")
+    after = {0: "", 1: " The one after it was not run."}.get(
+        statements - index - 1, f" The {statements - index - 1} after it were not run."
+    )
+    error.hint = f"{error.hint}\nThis is statement {index + 1} of {statements}.{before}{after}".strip()

@@ -1,66 +1,33 @@
-"""The queries that run or have lately ended: each works in a thread of its own, whoever reads it."""
+"""The queries that run or have lately ended: started, found, read, stopped and, in time, forgotten."""
 
 from __future__ import annotations
 
-import logging
+import re
 import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from query_service.config import QueryConfig
-from query_service.running.cancellation import Cancellation
-from query_service.running.event_log import EventLog, Payload, Reader
-from thanosql.errors import InternalError, NameTaken, NotFound, Overloaded, ThanoSQLError, stopping
-from thanosql.rpc.logs import current_request_id, set_request_id
+from query_service.running.event_log import Reader
+from query_service.running.running_query import RunningQuery, Work
+from query_service.running.status import LEAST_CHARACTERS, QueryStatus
+from thanosql.errors import Cancelled, NameTaken, NotFound, Overloaded, stopping
+from thanosql.rpc.logs import current_request_id
 
-log = logging.getLogger(__name__)
-
-Work = Callable[[str, str, Cancellation], Generator[Payload, None, None]]
-"""Runs a text under a query id until it is done or stopped."""
+STOP_WITHIN = 5.0
+"""Seconds for which CANCEL JOB waits for the end of what it has stopped."""
 
 _LONGEST_ID = 100
 _CANCELLED_AHEAD = 1_000
 """Ids that are remembered as cancelled before their query came."""
-
-
-class RunningQuery:
-    """A query from its start until it is forgotten."""
-
-    def __init__(self, id: str, text: str, config: QueryConfig, clock: Callable[[], float]) -> None:
-        self.id = id
-        self.text = text
-        self.cancellation = Cancellation()
-        self.log = EventLog(config.log_bytes, config.unread_seconds, clock)
-        self.ended_at: float | None = None
-        self.thread: threading.Thread | None = None
-        self.cancellation.when_cancelled(self.log.interrupt)
-
-    def run(self, work: Work, clock: Callable[[], float]) -> None:
-        """Does the work; never raises."""
-        set_request_id(self.id)  # the calls to the other services, and what they log, go under this name
-        error: ThanoSQLError | None = None
-        try:
-            with closing(work(self.text, self.id, self.cancellation)) as payloads:
-                for payload in payloads:
-                    self.cancellation.check()
-                    self.log.append(payload)
-        except ThanoSQLError as failure:
-            error = failure
-        except Exception as failure:
-            if not self.cancellation.is_set:
-                log.exception("query %s failed", self.id)
-                error = InternalError(
-                    "internal error", hint="This is a fault of the server: its log has the details.", request_id=self.id
-                )
-                error.__cause__ = failure
-        if self.cancellation.is_set:
-            error = self.cancellation.error()
-        self.ended_at = clock()
-        self.log.close(error)
+_SPARE = 4
+"""Queries beyond `most_queries` that may ask what runs and stop it: the way out of a server that is full."""
+_ABOUT_JOBS = re.compile(r"\s*(LIST\s+JOBS|(DESCRIBE|CANCEL)\s+JOB\s+\S+?)\s*;?\s*", re.IGNORECASE)
 
 
 class QueryRegistry:
@@ -70,18 +37,27 @@ class QueryRegistry:
         config: How many, and how much of each is held.
         work: What a query does.
         clock: Seconds, never going back.
+        now: The moment, in UTC.
     """
 
-    def __init__(self, config: QueryConfig, work: Work, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: QueryConfig,
+        work: Work,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._config = config
         self._work = work
         self._clock = clock
+        self._now = now
         self._lock = threading.Lock()
+        self._resting = threading.Lock()
         self._queries: OrderedDict[str, RunningQuery] = OrderedDict()
         self._cancelled_ahead: OrderedDict[str, None] = OrderedDict()
         self._stopping = False
 
-    def execute(self, text: str, query_id: str = "") -> Reader:
+    def execute(self, text: str, query_id: str = "", who: str = "") -> Reader:
         """Starts a query and reads it from the beginning; the same query sent again is read, not run again.
 
         Raises:
@@ -97,18 +73,16 @@ class QueryRegistry:
                 if query.text != text:
                     raise NameTaken(f"another query has the id {query_id}", hint="Choose a new UUID for each query.")
                 return query.log.read(0)
-            self._check_capacity()
-            query = RunningQuery(query_id or self._unused_id(), text, self._config, self._clock)
+            self._check_capacity(text)
+            status = QueryStatus(query_id or self._unused_id(), text, who, self._now())
+            query = RunningQuery(status, self._config, self._clock)
             reader = query.log.read(0)
             self._queries[query.id] = query
             if self._cancelled_ahead.pop(query.id, "") is None:
                 query.cancellation.cancel()
             # In a copy of the caller's context, so that the query's calls belong to the caller's trace.
             query.thread = threading.Thread(
-                target=copy_context().run,
-                args=(query.run, self._work, self._clock),
-                name=f"query-{query.id[:8]}",
-                daemon=True,
+                target=copy_context().run, args=(self._run, query), name=f"query-{query.id[:8]}", daemon=True
             )
             query.thread.start()
             return reader
@@ -116,16 +90,28 @@ class QueryRegistry:
     def attach(self, query_id: str, next_event: int = 0) -> Reader:
         """Reads a query that runs or has lately ended.
 
+        Args:
+            query_id: The first characters are enough, where no other id begins with them.
+            next_event: Number of the event to begin with.
+
         Raises:
             NotFound: there is no such query, or the event is no longer held.
         """
         with self._lock:
             self._forget_old()
             query = self._queries.get(query_id)
+            if query is None and len(query_id) >= LEAST_CHARACTERS:
+                meant = [each for id, each in self._queries.items() if id.startswith(query_id)]
+                query = meant[0] if len(meant) == 1 else None
+                if len(meant) > 1:
+                    ids = ", ".join(each.id for each in meant[:5])
+                    raise NotFound(f"{len(meant)} statements begin with {query_id!r}", hint=f"Give more of it: {ids}.")
         if query is None:
             raise NotFound(
-                f"there is no query {query_id!r}",
-                hint=f"Ended queries are kept for {self._config.kept_seconds:g} seconds. Run the statement again.",
+                f"there is no statement {query_id!r} here: none of that id was sent, or it ended too long ago, "
+                "or the server was started anew since",
+                hint="LIST JOBS shows what runs, and trainings that RESUME JOB takes up. Otherwise run it again: "
+                "PREDICT goes on from the transcripts that it has kept.",
             )
         return query.log.read(next_event)
 
@@ -140,27 +126,67 @@ class QueryRegistry:
                 return False
         return query.ended_at is None and query.cancellation.cancel()
 
+    def list_queries(self) -> Sequence[QueryStatus]:
+        """Those that run or are still held, the newest first."""
+        with self._lock:
+            self._forget_old()
+            queries = list(self._queries.values())
+        return [query.status for query in reversed(queries)]
+
+    def stop_query(self, query_id: str, by: str) -> bool:
+        """Stops a query on behalf of the query `by`, and waits for its end a while; True: it has ended."""
+        with self._lock:
+            query, sender = self._queries.get(query_id), self._queries.get(by)
+        if query is None:
+            return True
+        who = f" from {sender.status.who}" if sender is not None and sender.status.who else ""
+        job = query.status.job
+        query.cancellation.cancel(
+            Cancelled(
+                f"the statement was cancelled by CANCEL JOB{who}",
+                hint=f"RESUME JOB {job[:8]} goes on with the training from its last checkpoint." if job else "",
+            )
+        )
+        return query is sender or query.ended.wait(STOP_WITHIN)
+
+    def tell(self, query_id: str, *, model: str = "", job: str = "") -> None:
+        """The statement that runs names a model, or is about a training job."""
+        with self._lock:
+            query = self._queries.get(query_id)
+        if query is not None:
+            query.tell(lambda status: replace(status, model=model or status.model, job=job or status.job))
+
     def stop(self, seconds: float = 2.0) -> None:
         """Stops every query; their training jobs go on without them."""
         with self._lock:
             self._stopping = True
-            queries = [query for query in self._queries.values() if query.ended_at is None]
+            queries = list(self._queries.values())
         error = stopping("query")
-        for query in queries:
+        running = [query for query in queries if query.ended_at is None]
+        for query in running:
             query.cancellation.cancel(error, stops_jobs=False)
         deadline = self._clock() + seconds
-        for query in queries:
+        for query in running:
             if query.thread is not None:
                 query.thread.join(max(0.0, deadline - self._clock()))
+        for query in queries:
+            query.log.discard()
 
-    def _check_capacity(self) -> None:
+    def _run(self, query: RunningQuery) -> None:
+        query.run(self._work, self._clock, self._now)
+        self._rest_large()
+        with self._lock:
+            self._forget_old(is_rested=True)
+
+    def _check_capacity(self, text: str) -> None:
         if self._stopping:
             raise stopping("query")
         running = sum(query.ended_at is None for query in self._queries.values())
-        if running >= self._config.most_queries:
+        spare = _SPARE if _ABOUT_JOBS.fullmatch(text) else 0
+        if running >= self._config.most_queries + spare:
             raise Overloaded(
                 f"{running} queries are running, as many as this server takes",
-                hint="Try again when one has ended.",
+                hint="Try again when one has ended; LIST JOBS shows them, CANCEL JOB stops one.",
                 retry_after=2.0,
             )
 
@@ -169,11 +195,34 @@ class QueryRegistry:
         request_id = current_request_id()
         return request_id if request_id and request_id not in self._queries else str(uuid.uuid4())
 
-    def _forget_old(self) -> None:
+    def _rest_large(self) -> None:
+        """Moves the events of ended queries to the disk, the largest first, until the others fit in memory."""
+        with self._resting:
+            with self._lock:
+                ended = [query.log for query in self._queries.values() if query.ended_at is not None]
+            held = sum(each.bytes for each in ended)
+            for each in sorted(ended, key=lambda each: each.bytes, reverse=True):
+                if held <= self._config.kept_bytes:
+                    return
+                held -= each.bytes
+                each.rest()
+                held += each.bytes
+
+    def _forget_old(self, *, is_rested: bool = False) -> None:
+        """Forgets what ended long ago, or is too much: first what was read to its end, the oldest first."""
         now = self._clock()
         ended = [query for query in self._queries.values() if query.ended_at is not None]
-        held = sum(query.log.bytes for query in ended)
-        for query in sorted(ended, key=lambda each: each.ended_at or 0.0):
-            if now - (query.ended_at or 0.0) >= self._config.kept_seconds or held > self._config.kept_bytes:
-                held -= query.log.bytes
+        count = len(ended)
+        memory, disk = sum(query.log.bytes for query in ended), sum(query.log.disk_bytes for query in ended)
+        for query in sorted(ended, key=lambda each: (not each.log.was_read, each.ended_at or 0.0)):
+            is_old = now - (query.ended_at or 0.0) >= self._config.kept_seconds
+            is_too_much = (
+                count > self._config.kept_queries
+                or (query.log.disk_bytes and disk > self._config.kept_disk_bytes)
+                or (is_rested and memory > self._config.kept_bytes)
+            )
+            if is_old or is_too_much:
+                count -= 1
+                memory, disk = memory - query.log.bytes, disk - query.log.disk_bytes
                 del self._queries[query.id]
+                query.log.discard()

@@ -17,6 +17,7 @@ from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import Payload
 from query_service.running.services import Services
 from query_service.running.spool import RowSpool
+from query_service.running.status import Queries
 from query_service.transcribing.hearing import Hearing
 from query_service.transcribing.recordings import Result
 from thanosql.errors import ThanoSQLError
@@ -53,6 +54,10 @@ class Work:
     cancellation: Cancellation
     source: Source
     snapshot: Snapshot
+    query_id: str
+    """The id under which the statement runs."""
+    queries: Queries
+    """The queries of this service."""
     query_at: int = 0
     """Where the statement's query, or the statement, begins in the user's text."""
     clock: Callable[[], float] = field(default=time.monotonic)

@@ -6,12 +6,14 @@ import logging
 import threading
 import time
 
+import pyarrow as pa
 import pytest
 
 from query_service.config import QueryConfig
+from query_service.running.arrow import make_rows
 from query_service.running.queries import QueryRegistry
 from thanosql.errors import Cancelled, InternalError, NameTaken, NotFound, Overloaded, Unavailable
-from thanosql.types import Notice, Rows
+from thanosql.types import JobState, Notice, Progress, StatementDone, StatementStarted
 
 
 def wait_and_end(text, query_id, cancellation):
@@ -23,6 +25,9 @@ def wait_and_end(text, query_id, cancellation):
 
 def say(text, query_id, cancellation):
     yield Notice(text)
+
+
+LARGE = make_rows({"x": pa.string()}, [("x" * 2_000,)])
 
 
 def registry(work, clock=time.monotonic, **settings):
@@ -70,7 +75,7 @@ def test_another_query_under_the_same_id_is_refused():
 
 
 def test_an_unknown_query_is_not_found():
-    with pytest.raises(NotFound, match="there is no query 'nothing'"):
+    with pytest.raises(NotFound, match=r"there is no statement 'nothing' here.*started anew since"):
         registry(say).attach("nothing")
 
 
@@ -85,18 +90,50 @@ def test_an_ended_query_is_forgotten_after_a_while():
         queries.attach("id")
 
 
-def test_ended_queries_are_forgotten_oldest_first_when_they_hold_too_much():
-    def work(text, query_id, cancellation):
-        yield Rows(b"x" * 1_000)
+def say_much(text, query_id, cancellation):
+    yield LARGE
 
+
+def end(queries, query_id, reads=True):
+    """Runs a query to its end and, unless it shall stay unread, reads it."""
+    reader = queries.execute("a", query_id)
+    if reads:
+        list(reader)
+    queries._queries[query_id].thread.join()
+
+
+def held(queries):
+    return {query.id for query in queries.list_queries()}
+
+
+def test_large_results_of_ended_queries_go_to_disk_and_can_still_be_read():
+    queries = registry(say_much, kept_bytes=5_000)
+    for name in "abcd":
+        end(queries, name)
+    logs = [queries._queries[name].log for name in "abcd"]
+    assert sum(log.bytes for log in logs) <= 5_000
+    assert sum(log.disk_bytes for log in logs) > 5_000
+    assert [next(iter(queries.attach(name))).event for name in "abcd"] == [LARGE] * 4
+    queries.stop()
+
+
+def test_ended_queries_are_forgotten_oldest_first_when_the_disk_holds_too_much():
     now = [0.0]
-    queries = registry(work, clock=lambda: now[0], kept_bytes=3_000)
-    for i in range(4):
+    queries = registry(say_much, clock=lambda: now[0], kept_bytes=0, kept_disk_bytes=5_000)
+    for i, name in enumerate("abcd"):
         now[0] = float(i)
-        list(queries.execute("a", str(i)))
-    list(queries.attach("3"))
-    with pytest.raises(NotFound):
-        queries.attach("0")
+        end(queries, name)
+    assert held(queries) == {"c", "d"}
+    queries.stop()
+
+
+def test_of_too_many_ended_queries_those_go_first_that_were_read_to_their_end():
+    now = [0.0]
+    queries = registry(say, clock=lambda: now[0], kept_queries=3)
+    for i, name in enumerate("abcde"):
+        now[0] = float(i)
+        end(queries, name, reads=name not in "ac")
+    assert held(queries) == {"a", "c", "e"}
 
 
 def test_more_queries_than_the_server_takes_are_refused_with_a_time_to_retry():
@@ -161,12 +198,73 @@ def test_the_work_is_closed_when_its_query_is_cancelled_while_nobody_reads():
     def work(text, query_id, cancellation):
         try:
             while True:
-                yield Rows(b"x" * 1_000)
+                yield LARGE
         finally:
             closed.set()
 
-    queries = registry(work, log_bytes=5_000)
+    queries = registry(work, log_bytes=5_000, log_disk_bytes=0)
     queries.execute("x", "id").close()
     time.sleep(0.05)
     queries.cancel("id")
     assert closed.wait(1)
+
+
+def test_a_full_server_still_lists_jobs_and_cancels_one():
+    queries = registry(wait_and_end, most_queries=1)
+    queries.execute("SELECT 1", "id")
+    for text in ("LIST JOBS;", "list  jobs", "DESCRIBE JOB 1234", "CANCEL JOB 'abcd-ef'"):
+        queries.execute(text).close()
+    for text in ("SELECT 1", "LIST JOBS; SELECT 1", "CANCEL JOB a; BUILD MODEL m", "LIST JOBS"):
+        with pytest.raises(Overloaded, match="CANCEL JOB stops one"):
+            queries.execute(text)
+    queries.stop()
+
+
+def test_a_query_is_attached_by_the_beginning_of_its_id_where_that_is_clear():
+    queries = registry(say)
+    for id in ("abcdef1", "abcdef2", "9876"):
+        end(queries, id)
+    assert texts(queries.attach("9876")) == ["a"]
+    assert texts(queries.attach("abcdef2")) == ["a"]
+    with pytest.raises(NotFound, match="2 statements begin with 'abcd'\nGive more of it: abcdef1, abcdef2"):
+        queries.attach("abcd")
+    with pytest.raises(NotFound):
+        queries.attach("987")
+
+
+def test_a_query_says_who_sent_it_what_it_does_and_how_far_it_is():
+    reached, go_on = threading.Event(), threading.Event()
+
+    def work(text, query_id, cancellation):
+        yield StatementStarted(query_id, 0, "COPY", "COPY …")
+        yield StatementDone(0, 80, 0.1, "Success")
+        yield StatementStarted(query_id, 1, "PREDICT", "PREDICT …")
+        queries.tell(query_id, model="m")
+        yield LARGE
+        yield Progress("transcribe", 1, 2, "rows")
+        reached.set()
+        go_on.wait(5)
+        yield StatementDone(1, 2, 0.1)
+
+    queries = registry(work)
+    reader = queries.execute("COPY …; PREDICT …", "id", "kim@laptop")
+    assert reached.wait(5)
+    (status,) = queries.list_queries()
+    assert (status.who, status.state, status.index, status.kind) == ("kim@laptop", JobState.RUNNING, 1, "PREDICT")
+    assert (status.model, status.rows, status.progress.done, status.next_event) == ("m", 1, 1, 5)
+    go_on.set()
+    list(reader)
+    (status,) = queries.list_queries()
+    assert (status.state, status.rows, status.was_read) == (JobState.SUCCEEDED, 2, True)
+    assert status.ended_at >= status.started_at
+
+
+def test_a_query_that_another_stops_says_whose_doing_it_is():
+    queries = registry(wait_and_end)
+    reader = queries.execute("x", "victim")
+    queries.execute("CANCEL JOB victim", "stopper", "lee@desk").close()
+    assert queries.stop_query("victim", by="stopper")
+    with pytest.raises(Cancelled, match="the statement was cancelled by CANCEL JOB from lee@desk"):
+        list(reader)
+    assert {each.id: each.state for each in queries.list_queries()}["victim"] is JobState.CANCELLED
+    queries.stop()

@@ -157,7 +157,7 @@ def test_cancelling_what_has_ended_or_never_was_is_told(services):
 
 
 def test_a_slow_reader_holds_the_query_back_instead_of_filling_memory(services):
-    client = services.another(log_bytes=1 << 20)
+    client = services.another(log_bytes=1 << 20, log_disk_bytes=1 << 20)
     stream = client.execute(LONG)
     for _ in range(3):
         next(stream)
@@ -167,7 +167,7 @@ def test_a_slow_reader_holds_the_query_back_instead_of_filling_memory(services):
 
 
 def test_a_query_that_nobody_reads_is_stopped_when_its_log_is_full(services):
-    client = services.another(log_bytes=1 << 20, unread_seconds=0.2)
+    client = services.another(log_bytes=1 << 20, log_disk_bytes=4 << 20, unread_seconds=0.2)
     query_id = str(uuid.uuid4())
     stream = client.execute(LONG, query_id)
     next(stream)
