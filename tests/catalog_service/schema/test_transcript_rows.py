@@ -130,8 +130,8 @@ def test_copies_count_against_the_limit(database: Database, now: datetime) -> No
     transcripts = Transcripts(database, limit=100)
     (one,) = (replace(each, key=replace(each.key, content="ab12")) for each in make(1))
     transcripts.store(MODEL, 1, [one], now)
-    for copy in range(300):
+    for copy in range(150):
         moment = now + timedelta(seconds=copy)
         assert transcripts.lookup(MODEL, 1, [replace(one.key, path=f"copies/{copy}.wav")], moment)
-    paths = [AudioKey(f"copies/{copy}.wav", one.key.size, one.key.modified_ns) for copy in range(300)]
+    paths = [AudioKey(f"copies/{copy}.wav", one.key.size, one.key.modified_ns) for copy in range(150)]
     assert len(transcripts.lookup(MODEL, 1, paths, now)) <= 101
