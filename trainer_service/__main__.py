@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -13,6 +14,7 @@ from thanosql.v1.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
 from trainer_service.bases.base_models import BaseModels
 from trainer_service.bases.hub import Hub
 from trainer_service.config import TrainerConfig
+from trainer_service.datasets.datasets import Datasets
 from trainer_service.jobs.worker import Worker
 from trainer_service.servicer import TrainerServicer
 
@@ -21,9 +23,11 @@ def start(config: TrainerConfig) -> RunningServer:
     """Serves, and begins to look for jobs; returns at once, whether the catalog is there yet or not."""
     channel = open_channel(config.catalog, config.token, find_tracing(config))
     catalog = CatalogClient(channel, config.catalog)
-    bases = BaseModels(config.workspace, Hub(config.hub_timeout), strict=config.strict_base_models)
+    hub = Hub(config.hub_timeout)
+    bases = BaseModels(config.workspace, hub, strict=config.strict_base_models)
+    datasets = Datasets(config.workspace, config.state / "downloads", hub, clock=time.monotonic)
     worker = Worker(config, catalog, bases)
-    servicer = TrainerServicer(config, catalog, bases, worker)
+    servicer = TrainerServicer(config, catalog, bases, worker, datasets)
     services = {"thanosql.v1.TrainerService": partial(add_TrainerServiceServicer_to_server, servicer)}
     server = start_server(config, services, threads=64, on_stop=(worker.stop, channel.close))
     worker.start()

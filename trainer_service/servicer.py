@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import grpc
 
@@ -17,6 +18,7 @@ from thanosql.types import BaseModel, JobProgress, JobResult, JobSpec, Notice, P
 from thanosql.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
 from trainer_service.bases.base_models import BaseModels
 from trainer_service.config import TrainerConfig
+from trainer_service.datasets.datasets import Datasets
 from trainer_service.jobs.job_folder import JobFolder
 from trainer_service.jobs.jobs import check_spec
 from trainer_service.jobs.turns import announce_turn
@@ -31,8 +33,11 @@ _NAME = re.compile(r"[\w-]+")
 class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     """One method for each call; errors are raised as they are, and become statuses outside."""
 
-    def __init__(self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels, worker: Worker) -> None:
+    def __init__(
+        self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels, worker: Worker, datasets: Datasets
+    ) -> None:
         self._config, self._catalog, self._bases, self._worker = config, catalog, bases, worker
+        self._datasets = datasets
 
     def ListBaseModels(
         self, request: trainer_pb2.ListBaseModelsRequest, context: grpc.ServicerContext
@@ -52,7 +57,8 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         """What a training would be like."""
         spec = from_message(request.spec, JobSpec)
         check_spec(spec)
-        return to_message(plan_training(spec, request.rows, list(request.seconds)), trainer_pb2.TrainingPlan)
+        plan = plan_training(spec, request.rows, list(request.seconds))
+        return to_message(replace(plan, longest_seconds=self._config.max_seconds), trainer_pb2.TrainingPlan)
 
     def SubmitJob(
         self, requests: Iterator[trainer_pb2.SubmitJobRequest], context: grpc.ServicerContext
@@ -113,6 +119,24 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
                 progress = JobProgress(id, last, count, folder.rows.exists())
                 response.jobs.append(to_message(progress, trainer_pb2.JobProgress))
         return response
+
+    def ListDatasets(
+        self, request: trainer_pb2.ListDatasetsRequest, context: grpc.ServicerContext
+    ) -> trainer_pb2.ListDatasetsResponse:
+        """The data sets that have a name."""
+        datasets = [to_message(each, trainer_pb2.Dataset) for each in self._datasets.list()]
+        return trainer_pb2.ListDatasetsResponse(datasets=datasets)
+
+    def GetDataset(
+        self, request: trainer_pb2.GetDatasetRequest, context: grpc.ServicerContext
+    ) -> Iterator[trainer_pb2.GetDatasetEvent]:
+        """Puts a data set into the workspace; it is there when its result has come."""
+        for event in self._datasets.get(request.name, overwrite=request.overwrite):
+            if isinstance(event, Progress):
+                yield trainer_pb2.GetDatasetEvent(progress=to_message(event, types_pb2.Progress))
+            else:
+                result = to_message(event, trainer_pb2.GetDatasetResult)
+                yield trainer_pb2.GetDatasetEvent(result=result)
 
 
 def _base_message(base: BaseModel) -> trainer_pb2.BaseModel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 from thanosql.errors import BaseModelUnavailable, NotFound, PathRefused, Unavailable, UnknownBaseModel
 from thanosql.types import BaseModel, BaseModelSource
 from thanosql.workspace import resolve
+from trainer_service.bases.checkpoint_folder import read_checkpoint_folder
 from trainer_service.bases.hub import CONFIGURATION, PICKLED_WEIGHTS, SAFE_WEIGHTS, Hub
 
 BUNDLED_FOLDER = Path(__file__).parents[1] / "bundled" / "wav2vec2-tiny-en"
@@ -88,8 +88,9 @@ class BaseModels:
             raise _unknown(name)
         folder = self._find_folder(name)
         if folder is not None:
-            require_ctc_model(repr(name), *_read_folder(folder))
-            return BaseModel(name, str(folder), source=BaseModelSource.FOLDER)
+            shown = name.removeprefix("./")
+            require_ctc_model(repr(shown), *read_checkpoint_folder(self._workspace, shown, folder))
+            return BaseModel(shown, str(folder), source=BaseModelSource.FOLDER)
         if _REPOSITORY.fullmatch(name):
             return self._resolve_repository(BaseModel(name, name, "main"))
         raise _unknown(name)
@@ -185,23 +186,9 @@ def require_ctc_model(
     if not pickles:
         raise UnknownBaseModel(
             f"{what} has its weights only as a pickle ({PICKLED_WEIGHTS[0]}), which can run code when it is read",
-            hint="Load it once where you trust it, and save it as safetensors: model.save_pretrained(folder).",
+            hint="Load it once where you trust it, and save it as safetensors, in Python: "
+            "AutoModelForCTC.from_pretrained(folder).save_pretrained(folder)",
         )
-
-
-def _read_folder(folder: Path) -> tuple[Mapping[str, Any], frozenset[str]]:
-    try:
-        configuration = json.loads((folder / CONFIGURATION).read_text("utf-8"))
-    except FileNotFoundError:
-        raise UnknownBaseModel(
-            f"the folder {folder} holds no {CONFIGURATION}, so it is no checkpoint",
-            hint="Give the folder that save_pretrained wrote.",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UnknownBaseModel(f"{folder / CONFIGURATION} cannot be read: {error}") from error
-    if not isinstance(configuration, dict):
-        raise UnknownBaseModel(f"{folder / CONFIGURATION} is no checkpoint's: it holds no JSON object")
-    return configuration, frozenset(file.name for file in folder.iterdir())
 
 
 def _unknown(name: str) -> UnknownBaseModel:

@@ -23,6 +23,8 @@ REMEMBERED_SECONDS = 60.0
 
 CONFIGURATION = "config.json"
 SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_KINDS = {"models": "repository", "datasets": "data set"}
+
 PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -55,18 +57,23 @@ class Hub:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._timeout, self._endpoint, self._cache, self._clock = timeout, endpoint, cache, clock
-        self._answers: dict[tuple[str, str], tuple[float, Repository | NotFound]] = {}
+        self._answers: dict[tuple[str, str, str], tuple[float, Repository | NotFound]] = {}
         self._silent_until = float("-inf")
         self._silence = ""
 
-    def ask(self, repository: str, revision: str) -> Repository:
+    def ask(self, repository: str, revision: str, kind: str = "models") -> Repository:
         """What the hub says of a repository, at once where it was asked a moment ago.
+
+        Args:
+            repository: Its id.
+            revision: A commit, tag or branch of it.
+            kind: "models" or "datasets", which the hub keeps apart.
 
         Raises:
             NotFound: there is no such repository, or it is private.
             Unavailable: the hub does not answer in time.
         """
-        known = self._answers.get((repository, revision))
+        known = self._answers.get((kind, repository, revision))
         if known is not None and self._clock() < known[0]:
             if isinstance(known[1], NotFound):
                 raise known[1]
@@ -74,16 +81,23 @@ class Hub:
         if self._clock() < self._silent_until:
             raise Unavailable(self._silence)
         try:
-            answer: Repository | NotFound = self._fetch_in_time(repository, revision)
+            answer: Repository | NotFound = self._fetch_in_time(repository, revision, kind)
         except Unavailable as error:
             self._silent_until, self._silence = self._clock() + REMEMBERED_SECONDS, error.message
             raise
         except NotFound as error:
             answer = error
-        self._answers[repository, revision] = (self._clock() + REMEMBERED_SECONDS, answer)
+        self._answers[kind, repository, revision] = (self._clock() + REMEMBERED_SECONDS, answer)
         if isinstance(answer, NotFound):
             raise answer
         return answer
+
+    @property
+    def endpoint(self) -> str:
+        """The hub's address."""
+        from huggingface_hub import constants
+
+        return self._endpoint or constants.ENDPOINT
 
     def find_cached(self, repository: str, revision: str) -> tuple[Path, Repository] | None:
         """The folder of a whole checkpoint in the local cache, and what it is; None where it is not there."""
@@ -102,11 +116,11 @@ class Hub:
             return None
         return folder, Repository(folder.name, files, configuration)
 
-    def _fetch_in_time(self, repository: str, revision: str) -> Repository:
+    def _fetch_in_time(self, repository: str, revision: str, kind: str) -> Repository:
         """`_fetch` in a thread of its own: the time-outs of sockets do not cover the look-up of a name."""
         from huggingface_hub import constants
 
-        endpoint = self._endpoint or constants.ENDPOINT
+        endpoint = self.endpoint
         host = urllib.parse.urlsplit(endpoint).hostname or endpoint
         if constants.HF_HUB_OFFLINE:
             raise Unavailable("the Hugging Face hub is switched off here (HF_HUB_OFFLINE)")
@@ -114,7 +128,7 @@ class Hub:
 
         def fetch() -> None:
             try:
-                answers.put(self._fetch(endpoint, repository, revision))
+                answers.put(self._fetch(endpoint, repository, revision, kind))
             except Exception as error:
                 answers.put(error)
 
@@ -134,10 +148,10 @@ class Hub:
             raise Unavailable(f"no answer from {host} within {self._timeout:g} s") from answer
         raise Unavailable(f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}") from answer
 
-    def _fetch(self, endpoint: str, repository: str, revision: str) -> Repository:
+    def _fetch(self, endpoint: str, repository: str, revision: str, kind: str) -> Repository:
         from huggingface_hub import get_token
 
-        address = f"{endpoint}/api/models/{repository}/revision/{urllib.parse.quote(revision, safe='')}"
+        address = f"{endpoint}/api/{kind}/{repository}/revision/{urllib.parse.quote(revision, safe='')}"
         request = urllib.request.Request(address)
         token = None if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN") else get_token()
         if token:
@@ -149,7 +163,7 @@ class Hub:
             with error:
                 # The hub says 401 of what it does not have, so that nobody learns what is private.
                 if error.code in (401, 403, 404):
-                    raise NotFound(f"the hub has no repository {repository!r}, or it is private") from error
+                    raise NotFound(f"the hub has no {_KINDS[kind]} {repository!r}, or it is private") from error
                 raise http.client.HTTPException(f"HTTP status {error.code}") from error
         files = frozenset(each["rfilename"] for each in answer.get("siblings", ()))
         return Repository(answer.get("sha") or revision, files, answer.get("config") or {})

@@ -120,7 +120,7 @@ class Endings:
 
     def end_if_exported(self, job: Job) -> bool:
         """Ends an export whose model another job has made ready meanwhile; whether it was one."""
-        if job.spec.kind is not JobKind.EXPORT:
+        if job.spec.kind is not JobKind.EXPORT or job.spec.new_version:
             return False
         with suppress(UnknownModel):
             if self._catalog.get_model(job.spec.model).state is ModelState.READY:

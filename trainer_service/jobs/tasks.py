@@ -78,7 +78,7 @@ class Tasks:
     def _choose_version(self, job: Job, folder: JobFolder) -> int:
         """The version to make: that of an earlier attempt, or of a model that waits for its export, or a new one."""
         version = folder.read_version()
-        if not version and job.spec.kind is JobKind.EXPORT:
+        if not version and job.spec.kind is JobKind.EXPORT and not job.spec.new_version:
             with suppress(UnknownModel):
                 version = self._catalog.get_model(job.spec.model).version
         version = version or self._catalog.reserve_model_version(job.spec.model)

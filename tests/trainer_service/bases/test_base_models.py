@@ -203,13 +203,44 @@ def test_a_folder_of_the_workspace_is_a_base(tmp_path: Path, hub: Answers) -> No
     assert hub.asked == []
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"model_type": "bert"}'])
-def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path, nowhere: str, content: str | None) -> None:
-    (tmp_path / "folder").mkdir()
-    if content is not None:
-        (tmp_path / "folder" / "config.json").write_text(content)
+def test_a_folder_whose_path_begins_with_a_dot_is_called_as_without(tmp_path: Path, hub: Answers) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "mine" / "english")
+    assert models(tmp_path, hub.address).resolve("./mine/english").name == "mine/english"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"model_type": "bert"}'])
+def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path, nowhere: str, content: str) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "folder")
+    (tmp_path / "folder" / "config.json").write_text(content)
     with pytest.raises(UnknownBaseModel, match="folder"):
         models(tmp_path, nowhere).resolve("folder")
+
+
+def test_a_folder_that_lacks_something_is_told_all_that_it_lacks(tmp_path: Path, nowhere: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "config.json").write_text("{}")
+    with pytest.raises(UnknownBaseModel) as caught:
+        models(tmp_path, nowhere).resolve("folder")
+    assert caught.value.message == (
+        "the folder 'folder' is no checkpoint: it lacks vocab.json (the spelling of its outputs), "
+        "preprocessor_config.json (how sound is fed to it) and model.safetensors (the weights)"
+    )
+
+
+def test_a_folder_with_pickled_weights_is_refused_with_what_to_do(tmp_path: Path, nowhere: str) -> None:
+    shutil.copytree(BUNDLED_FOLDER, tmp_path / "folder")
+    (tmp_path / "folder" / "model.safetensors").rename(tmp_path / "folder" / "pytorch_model.bin")
+    with pytest.raises(UnknownBaseModel, match="only as a pickle") as caught:
+        models(tmp_path, nowhere).resolve("folder")
+    assert "save_pretrained(folder)" in caught.value.hint
+
+
+def test_a_folder_of_links_out_of_the_workspace_is_refused(tmp_path: Path, nowhere: str) -> None:
+    (tmp_path / "workspace" / "folder").mkdir(parents=True)
+    for file in BUNDLED_FOLDER.iterdir():
+        (tmp_path / "workspace" / "folder" / file.name).symlink_to(file)
+    with pytest.raises(PathRefused, match="is a link out of the workspace"):
+        models(tmp_path / "workspace", nowhere).resolve("folder")
 
 
 @pytest.mark.parametrize("path", ["../elsewhere", "/etc"])

@@ -1,0 +1,1 @@
+"""Data sets: found by their names, loaded, and put into the workspace."""
