@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot.tokenizer_core import Token, TokenType
 
 from query_service.language.source import Source
+from query_service.language.tokens import word_of
 from thanosql.errors import NotSupported, StatementSyntaxError
 
 _ORDER = {
@@ -25,6 +26,19 @@ _ENDS = (*_ORDER, *_SET_OPERATIONS, TokenType.FROM, TokenType.R_PAREN, TokenType
 """What nothing can be missing before: the end of a clause, a list or a query."""
 _OPENING = (TokenType.L_PAREN, TokenType.L_BRACKET)
 _CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET)
+
+
+_OTHER_STATEMENTS = {
+    **dict.fromkeys(("BUILD", "FIT", "EXPORT", "UPLOAD"), ("MODEL",)),
+    **dict.fromkeys(("CANCEL", "RESUME"), ("JOB",)),
+    **dict.fromkeys(("CREATE", "ALTER", "TRUNCATE"), ("TABLE",)),
+    **dict.fromkeys(("COPY", "EXPLAIN", "SHOW", "SUMMARIZE"), ("",)),
+    "DROP": ("TABLE", "MODEL"),
+    "DESCRIBE": ("TABLE", "MODEL", "JOB", ""),
+    "PRINT": ("AUDIO",),
+    "GET": ("THANOSQL",),
+}
+"""Statements that cannot stand in a query, by their first and second words; behind an empty one, any word follows."""
 
 
 @dataclass(slots=True)
@@ -54,6 +68,7 @@ def check_clauses(source: Source, tokens: Sequence[Token]) -> None:
             _check_alias(source, before, token, after)
             continue  # a name, whatever word it is
         if kind in _OPENING:
+            _refuse_statement(source, tokens[i + 1 : i + 4])
             levels.append(_Level())
         elif kind in _CLOSING:
             _end_joins(source, level)
@@ -84,6 +99,20 @@ def check_clauses(source: Source, tokens: Sequence[Token]) -> None:
         elif kind == TokenType.ALIAS and after is None:
             raise source.error(StatementSyntaxError, "a name is missing after AS", token.end + 1)
     _end_joins(source, levels[-1])
+
+
+def _refuse_statement(source: Source, follow: Sequence[Token]) -> None:
+    """Refuses a statement of ours between parentheses that is none of those that give rows."""
+    words = [word_of(token) for token in follow]
+    if len(words) < 2 or not words[1]:
+        return
+    name = next((f"{words[0]} {each}" for each in _OTHER_STATEMENTS.get(words[0], ()) if each in ("", words[1])), "")
+    if words[0] == "COPY" and words[2:] not in (["FROM"], ["OPTIONS"]):
+        return
+    if name:
+        hint = "PREDICT, EVALUATE and LIST can, for they give rows; run the others by themselves."
+        message = f"{name.strip()} cannot stand in a query"
+        raise source.error(NotSupported, message, follow[0].start, hint)
 
 
 def _check_alias(source: Source, as_: Token, name: Token, after: Token | None) -> None:

@@ -123,6 +123,10 @@ def _begins_nested(tokens: Sequence[Token], index: int) -> bool:
     if second in _WORDS.get(word, ()):
         # JOIN predict USING (id) joins a table of that name.
         return tokens[min(index + 2, len(tokens) - 1)].token_type != TokenType.L_PAREN
+    third = word_of(tokens[index + 2]) if index + 2 < len(tokens) else ""
+    if word in ("PREDICT", "EVALUATE") and second and third in ("AS", "OPTIONS"):
+        # USING was left out: (PREDICT model AS …), or AS PREDICT model AS … .
+        return not index or tokens[index - 1].token_type == TokenType.L_PAREN
     if not second or not index or tokens[index - 1].token_type != TokenType.L_PAREN:
         return False
     if second == "USING":

@@ -44,6 +44,8 @@ def check_tables(source: Source, query: Query, snapshot: Snapshot) -> None:
 def _unknown_table(source: Source, query: Query, table: exp.Table, snapshot: Snapshot) -> UnknownTable:
     names = sorted(each.name for each in snapshot.tables)
     hint = suggest(table.name, names, "tables")
+    if table.name.upper() == "LIST":
+        hint = "A list stands in parentheses: (LIST MODELS)."
     if table.args.get("db"):
         schema = table.args["db"]
         message = f"{schema.name}.{table.name}: tables have no schema here"
