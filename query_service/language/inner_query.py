@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -47,9 +47,38 @@ def read_query(source: Source, tokens: Sequence[Token], nesting: Nesting) -> Que
         NotSupported: a query, but one that holds what cannot be run here.
     """
     start, end = tokens[0].start, tokens[-1].end + 1
+    tree, length, nested = parse_tokens(source, tokens, nesting, check=_check_beginning)
+    if isinstance(tree, exp.Values):
+        tree = exp.select("*").from_(exp.alias_(tree, "rows", table=True))
+    if nested:
+        tree = _select_from(tree, nested)
+    if not isinstance(tree, exp.Query):
+        raise _no_query(source, tree, start)
+    check_parts(source, tree, start)
+    return Query(source.text[start:end], start, tree, length, nested)
+
+
+def parse_tokens(
+    source: Source,
+    tokens: Sequence[Token],
+    nesting: Nesting,
+    check: Callable[[Source, Sequence[Token]], None] = lambda *_: None,
+) -> tuple[exp.Expr | None, int, tuple[Nested, ...]]:
+    """What sqlglot makes of some tokens, how many there were, and the statements inside, which relations stand for.
+
+    Args:
+        source: The user's text.
+        tokens: At least one.
+        nesting: Reads the statements inside.
+        check: Looks at the tokens that are left when those are taken out.
+
+    Raises:
+        StatementSyntaxError: they are no SQL; the place and the word that was probably meant are given.
+    """
+    start = tokens[0].start
     _check_parentheses(source, tokens)
     tokens, nested = replace_nested(source, tokens, nesting)
-    _check_beginning(source, tokens)
+    check(source, tokens)
     check_clauses(source, tokens)
     try:
         parser = StatementDialect().parser(error_level=ErrorLevel.IMMEDIATE)
@@ -61,27 +90,52 @@ def read_query(source: Source, tokens: Sequence[Token], nesting: Nesting) -> Que
         raise source.error(StatementSyntaxError, "the query is nested too deeply", start, hint) from error
     except Exception as error:  # sqlglot trips over some texts that are no SQL
         raise source.error(StatementSyntaxError, "the query cannot be understood", start) from error
-    tree = trees[0] if len(trees) == 1 else None
-    if isinstance(tree, exp.Values):
-        tree = exp.select("*").from_(exp.alias_(tree, "rows", table=True))
-    if isinstance(tree, exp.Subquery) and nested:
-        tree = _select_from(tree)
-    if not isinstance(tree, exp.Query):
-        raise source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", start)
-    _refuse_side_effects(source, tree, start)
-    refuse_foreign_parts(source, tree, start)
-    return Query(source.text[start:end], start, tree, len(tokens), nested)
+    return trees[0] if len(trees) == 1 else None, len(tokens), nested
 
 
-def _select_from(query: exp.Subquery) -> exp.Query:
-    """`(query) ORDER BY … LIMIT …` as the same of `SELECT * FROM (query)`, where the rows of a statement are found."""
-    parts = {part: query.args[part] for part in ("order", "limit", "offset") if query.args.get(part) is not None}
-    if not parts or not isinstance(query.this, exp.Select):
-        return query
-    tree = exp.select("*").from_(exp.Subquery(this=query.this))
+def check_parts(source: Source, tree: exp.Query, at: int) -> None:
+    """Refuses a query that holds what changes something, or what cannot be run here.
+
+    Raises:
+        StatementSyntaxError, NotSupported: it does.
+    """
+    _refuse_side_effects(source, tree, at)
+    refuse_foreign_parts(source, tree, at)
+
+
+def _no_query(source: Source, tree: exp.Expr | None, at: int) -> NotSupported:
+    if isinstance(tree, (exp.Update, exp.Delete, exp.Insert)):
+        word = tree.key.upper()
+        forms = {
+            "UPDATE": "UPDATE table SET … FROM (query) AS name WHERE …",
+            "DELETE": "DELETE FROM table USING (query) AS name WHERE …",
+            "INSERT": "INSERT INTO table WITH … AS (…) SELECT …",
+        }
+        hint = f"The query goes into the statement: {forms[word]}."
+        return source.error(NotSupported, f"WITH … {word} is not supported", at, hint)
+    return source.error(NotSupported, "only a query can stand here: SELECT …, WITH … or VALUES …", at)
+
+
+def _select_from(tree: exp.Expr | None, nested: tuple[Nested, ...]) -> exp.Expr | None:
+    """The rows of one statement, with what stands around it in the form of a SELECT … FROM (…).
+
+    `(PREDICT …) ORDER BY … LIMIT …` and `WITH … PREDICT …` are those of `SELECT * FROM (PREDICT …)`.
+    """
+    parts = {
+        part: tree.args[part]
+        for part in ("with_", "order", "limit", "offset")
+        if tree is not None and tree.args.get(part) is not None
+    }
+    inner = tree.this if isinstance(tree, exp.Subquery) else tree if "with_" in parts else None
+    if not isinstance(inner, exp.Select) or not isinstance(inner.args["from_"].this, exp.Table):
+        return tree
+    if inner.args["from_"].this.name not in {each.relation for each in nested}:
+        return tree
+    inner.set("with_", None)
+    around = exp.select("*").from_(exp.Subquery(this=inner))
     for part, value in parts.items():
-        tree.set(part, value)
-    return tree
+        around.set(part, value)
+    return around
 
 
 def _check_beginning(source: Source, tokens: Sequence[Token]) -> None:

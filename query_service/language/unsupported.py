@@ -24,7 +24,6 @@ class Unsupported:
 
 
 _FILES = "Put the files under the workspace root by hand, and read a csv with COPY table FROM 'path'."
-_REPLACE = "Change the csv file, and read it again with COPY table OPTIONS (overwrite=True) FROM 'path'."
 
 UNSUPPORTED: tuple[Unsupported, ...] = (
     # What belongs to the dialect and is not there yet; delete the line when it is.
@@ -36,11 +35,6 @@ UNSUPPORTED: tuple[Unsupported, ...] = (
     Unsupported(("UPLOAD", "MODEL"), "Name the folder as the base: BUILD MODEL model USING 'folder' AS query."),
     Unsupported(("LIST", "THANOSQL", "MODEL"), "LIST MODELS and LIST BASE MODELS show the models that are there."),
     Unsupported(("LIST", "THANOSQL", "DATASET"), "LIST TABLES shows the tables that are there."),
-    Unsupported(("CREATE", "TABLE"), "Keep the result of a query in Python, or COPY a csv file into a table."),
-    Unsupported(("INSERT", "INTO"), _REPLACE),
-    Unsupported(("UPDATE",), _REPLACE),
-    Unsupported(("DELETE", "FROM"), _REPLACE),
-    Unsupported(("ALTER", "TABLE"), _REPLACE),
 )
 
 _ELSEWHERE: dict[tuple[str, ...], Unsupported] = {

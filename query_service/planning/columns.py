@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, UnsupportedError
-from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
@@ -17,7 +15,9 @@ from query_service.language.source import Source, place_of, suggest
 from query_service.language.tokens import StatementDialect
 from query_service.planning.access import check_functions, check_tables
 from query_service.planning.relations import relations_in
+from query_service.planning.spelling import spell_names
 from query_service.planning.steps.query import TableQuery
+from query_service.planning.translation import Shape, name_columns, translate
 from thanosql.errors import NotSupported, StatementError, UnknownColumn, UnknownTable
 from thanosql.types import Snapshot
 
@@ -26,9 +26,6 @@ LONGEST_CHECKED = 3_000
 
 _UNNAMED = "_col_"
 """What sqlglot calls a column that has no name of its own."""
-
-_NAMED_AFTER_THEMSELVES = (exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Lower, exp.Upper, exp.Length, exp.Round)
-"""Calls that give their name to a column without one, as in PostgreSQL."""
 
 Sources = Mapping[str, tuple[str, ...] | None]
 """What stands in FROM, by name, with its columns where they are known."""
@@ -42,66 +39,45 @@ class CheckedQuery:
     """In the SQL of the table store."""
     columns: tuple[str, ...] | None
     """Names of the result's columns where all are known before it runs; a column without a name is left out."""
+    count: int | None
+    """How many columns there are, where it is known."""
 
 
-def check_query(source: Source, query: Query, snapshot: Snapshot) -> CheckedQuery:
+def check_query(source: Source, query: Query, snapshot: Snapshot, shape: Shape | None = None) -> CheckedQuery:
     """What the table store is asked, once it is known to read only tables that are there.
+
+    Args:
+        source: The user's text.
+        query: What was read.
+        snapshot: What there is.
+        shape: Makes of the query what the store is asked, where that is no query.
 
     Raises:
         UnknownTable, UnknownColumn: with the nearest name and the place in the text.
         NotSupported: a function or a form of SQL that may not or cannot run here.
     """
+    query = spell_names(query, snapshot)
     try:
         check_tables(source, query, snapshot)
         check_functions(source, query)
         tree = query.tree.copy()
-        _name_columns(tree)
+        name_columns(tree)
         columns = None if query.length > LONGEST_CHECKED else _check_columns(source, tree, query.at, snapshot)
-        sql = _translate(source, query.at, tree, snapshot.sql_dialect)
+        sql = translate(source, query.at, tree, snapshot.sql_dialect, shape)
     except RecursionError as error:
         hint = "Split it with WITH … AS (…), or put long lists of values into a table."
         raise source.error(NotSupported, "the query is nested too deeply", query.at, hint) from error
     complete = columns if columns and not any(name.startswith(_UNNAMED) for name in columns) else None
     named = columns and tuple(name for name in columns if not name.startswith(_UNNAMED))
-    return CheckedQuery(TableQuery(sql, _relations_read(query, snapshot), complete), named)
+    return CheckedQuery(
+        TableQuery(sql, _relations_read(query, snapshot), complete), named, None if columns is None else len(columns)
+    )
 
 
 def _relations_read(query: Query, snapshot: Snapshot) -> tuple[str, ...]:
     there = {relation.name for relation in relations_in(snapshot)}
     read = (table.name for table in query.tree.find_all(exp.Table))
     return tuple(dict.fromkeys(sorted(name for name in read if name in there)))
-
-
-def _translate(source: Source, at: int, tree: exp.Expr, dialect: str) -> str:
-    """A query in the SQL of the table store, with names folded as PostgreSQL folds them; changes the tree."""
-    try:
-        tree = normalize_identifiers(tree, dialect=StatementDialect)
-        return tree.sql(dialect, unsupported_level=ErrorLevel.RAISE)
-    except UnsupportedError as error:
-        reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
-        raise source.error(NotSupported, f"the query cannot run here: {reason}", at) from error
-    except RecursionError:
-        raise
-    except Exception as error:  # sqlglot trips over some trees that make no sense
-        raise source.error(NotSupported, "the query cannot be translated for the table store", at) from error
-
-
-def _name_columns(tree: exp.Expr) -> None:
-    """Gives a call that has no alias the name that it has in PostgreSQL: `count` for count(*)."""
-    while isinstance(tree, exp.SetOperation | exp.Subquery):
-        tree = tree.this
-    if not isinstance(tree, exp.Select):
-        return
-    taken = {each.output_name for each in tree.expressions}
-    for each in list(tree.expressions):
-        call = each.this if isinstance(each, exp.Window) else each
-        if not isinstance(call, _NAMED_AFTER_THEMSELVES):
-            continue
-        name = call.sql_name().lower()
-        # Two columns of one name would be hard to tell apart: the second keeps the store's name for it.
-        if name not in taken:
-            taken.add(name)
-            each.replace(exp.alias_(each.copy(), name))
 
 
 def _check_columns(source: Source, tree: exp.Query, at: int, snapshot: Snapshot) -> tuple[str, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -18,7 +18,7 @@ from query_service.planning.relations import Relation, Surroundings, columns_of
 from query_service.planning.row_by_row import is_repeatable
 from query_service.planning.scores import write_scores
 from query_service.planning.statement_queries import change_queries, queries_of
-from query_service.planning.steps import KeepRows, Step, Transcribe
+from query_service.planning.steps import KeepRows, Step, TableQuery, Transcribe
 from query_service.planning.streaming import stream
 from thanosql.errors import NotSupported
 from thanosql.types import Snapshot
@@ -37,7 +37,28 @@ def compose(statement: Statement, snapshot: Snapshot, source: Source) -> tuple[S
     if narrowed is not statement:  # planned once to know all columns, and again with fewer rows in the inner ones
         statement, composition = narrowed, Composition(snapshot, source)
         steps = composition.plan(statement)
-    return stream(composition.resolve(statement), composition.before, steps, composition.surroundings, source)
+    steps = stream(composition.resolve(statement), composition.before, steps, composition.surroundings, source)
+    return _needed(steps)
+
+
+def _needed(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps without those that keep rows which nobody reads."""
+    kept: list[Step] = []
+    read: set[str] = set()
+    for step in reversed(steps):
+        if isinstance(step, KeepRows) and step.relation not in read:
+            continue
+        read |= set(_relations_read(step))
+        kept.insert(0, step)
+    return tuple(kept)
+
+
+def _relations_read(step: Step) -> Iterator[str]:
+    query = getattr(step, "query", None)
+    if isinstance(query, TableQuery):
+        yield from query.relations
+    for inner in getattr(step, "steps", ()):
+        yield from _relations_read(inner)
 
 
 class Composition:

@@ -15,7 +15,7 @@ from query_service.language.functions import AGGREGATES
 from query_service.language.inner_query import Query
 from query_service.language.nested import Nested
 from query_service.language.source import Source, place_of
-from query_service.language.statements import Statement
+from query_service.language.statements import Delete, Statement, Update
 from query_service.planning.statement_queries import change_queries
 from thanosql.errors import StatementError
 from thanosql.scoring_sql import CHARACTER_ERRORS, CHARACTERS, WORD_ERRORS, WORDS
@@ -38,17 +38,20 @@ def write_scores(statement: Statement, source: Source) -> Statement:
     Raises:
         StatementError: one has not two arguments.
     """
-    return change_queries(statement, lambda query: _write_in_query(query, source))
+    # What an UPDATE or DELETE reads has the form of a SELECT, of which each row is for one row of the table.
+    changed = isinstance(statement, (Update, Delete))
+    return change_queries(statement, lambda query: _write_in_query(query, source, query.tree if changed else None))
 
 
-def _write_in_query(query: Query, source: Source) -> Query:
+def _write_in_query(query: Query, source: Source, row_by_row: exp.Expr | None) -> Query:
     nested = tuple(Nested(each.relation, write_scores(each.statement, source), each.at) for each in query.nested)
     tree = query.tree
     if any(map(_is_score, tree.find_all(exp.Anonymous))):
         tree = tree.copy()
+        row_by_row = row_by_row and tree
         calls = [call for call in tree.find_all(exp.Anonymous) if _is_score(call)]
         # How each is meant is decided before any is replaced: what is written for one holds aggregates.
-        meant = [(call, _is_over_rows(call), _name_for(call)) for call in calls]
+        meant = [(call, _is_over_rows(call, row_by_row), _name_for(call)) for call in calls]
         for call, over_rows, name in reversed(meant):
             _check_arguments(call, source, query.at)
             _write(call, over_rows, name)
@@ -67,18 +70,18 @@ def _check_arguments(call: exp.Anonymous, source: Source, otherwise: int) -> Non
         raise source.error(StatementError, f"{name} takes two texts", place_of(call, otherwise), hint)
 
 
-def _is_over_rows(call: exp.Anonymous) -> bool:
+def _is_over_rows(call: exp.Anonymous, row_by_row: exp.Expr | None) -> bool:
     """Whether the call stands for the rate over many rows, not over one."""
     if isinstance(call.parent, (exp.Filter, exp.Window)) and call.arg_key == "this":
         return True
     node: exp.Expr = call
     while node.parent is not None and not isinstance(node.parent, exp.Select):
         node = node.parent
-        if isinstance(node, (exp.Where, exp.Join, exp.Group, exp.Update)):
+        if isinstance(node, (exp.Where, exp.Join, exp.Group)):
             return False
         if _is_aggregate(node) and not _is_windowed(node):
             return False
-    return isinstance(node.parent, exp.Select) and _aggregates(node.parent)
+    return isinstance(node.parent, exp.Select) and node.parent is not row_by_row and _aggregates(node.parent)
 
 
 def _is_windowed(call: exp.Expr) -> bool:

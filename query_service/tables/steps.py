@@ -9,6 +9,7 @@ from query_service.running.arrow import count_rows
 from query_service.running.progress import Pacer
 from query_service.running.walk import StepRunner
 from query_service.running.work import SUCCESS, Outcome, Steps, Work
+from query_service.tables.changes import STEPS as CHANGES
 from query_service.tables.relations import keep_rows, stream_rows
 from thanosql.errors import DataError, InternalError, InvalidOption, NotFound, NotSupported, PathRefused
 from thanosql.types import CopyTableResult, Notice
@@ -46,6 +47,7 @@ def _remove_table(step: p.RemoveTable, work: Work) -> Steps:
 
 
 STEPS: dict[type[Any], StepRunner] = {
+    **CHANGES,
     p.FetchRows: _fetch_rows,
     p.KeepRows: keep_rows,
     p.StreamRows: stream_rows,

@@ -60,7 +60,8 @@ def test_one_predict_joined_with_itself_runs_the_model_once_a_file(spoken, cache
 def test_predicts_that_differ_in_their_rows_share_what_the_model_has_heard(spoken, cache):
     predict = f"PREDICT USING ready OPTIONS (cache={cache}) AS SELECT * FROM spoken"
     rows = spoken.rows(
-        f"SELECT count(*) AS n FROM ({predict} WHERE id < 5) a, ({predict} WHERE id > 1) b WHERE a.predicted = b.predicted"
+        f"SELECT count(*) AS n FROM ({predict} WHERE id < 5) a, ({predict} WHERE id > 1) b "
+        "WHERE a.predicted = b.predicted"
     )
     assert rows == [{"n": 4}]
     assert heard_once(spoken)
@@ -80,7 +81,8 @@ def test_two_models_joined_run_once_a_file_each(spoken):
     spoken.catalog.register_model(Model("other", spoken.catalog.reserve_model_version("other"), "Wav2Vec2En", "a/b"))
     other = PREDICT.replace("ready", "other")
     rows = spoken.rows(
-        f"SELECT a.id, a.predicted, b.predicted AS other FROM ({PREDICT}) a JOIN ({other}) b ON a.id = b.id ORDER BY a.id"
+        f"SELECT a.id, a.predicted, b.predicted AS other FROM ({PREDICT}) a "
+        f"JOIN ({other}) b ON a.id = b.id ORDER BY a.id"
     )
     assert [row["other"] for row in rows] == ["one", "two", "three", "four", "five", "one"]
     assert [start.model for start in spoken.inference.starts] == ["ready", "other"]
@@ -141,7 +143,8 @@ def test_names_of_with_are_seen_inside(spoken):
 def test_a_nested_statement_reads_the_rows_of_another_through_with(spoken):
     rows = spoken.rows(
         f"WITH first AS ({PREDICT}), long AS (SELECT * FROM first WHERE length(predicted) > 3) "
-        "SELECT * FROM (PREDICT USING ready OPTIONS (result_col='second') AS SELECT id, audio_path FROM long) p ORDER BY id"
+        "SELECT * FROM (PREDICT USING ready OPTIONS (result_col='second') AS SELECT id, audio_path FROM long) p "
+        "ORDER BY id"
     )
     assert [row["second"] for row in rows] == ["three", "four", "five"]
     assert len(spoken.inference.heard) == 5

@@ -17,6 +17,21 @@ def test_a_right_statement_has_this_plan(pair, snapshot):
     assert "\n".join(plans) == expectation
 
 
+@pytest.mark.pairs("compositions.txt")
+def test_a_statement_inside_another_has_this_plan(pair, snapshot):
+    test_a_right_statement_has_this_plan(pair, snapshot)
+
+
+@pytest.mark.pairs("changes.txt")
+def test_a_change_of_a_table_has_this_plan(pair, snapshot):
+    test_a_right_statement_has_this_plan(pair, snapshot)
+
+
+@pytest.mark.pairs("changes_mistakes.txt")
+def test_a_mistake_inside_another_statement_or_in_a_change_has_this_message(pair, message_of):
+    test_a_wrong_statement_has_this_message(pair, message_of)
+
+
 @pytest.mark.pairs("mistakes.txt")
 def test_a_wrong_statement_has_this_message(pair, message_of):
     text, expectation = pair

@@ -6,11 +6,17 @@ from collections.abc import Callable
 
 from query_service.language import statements as s
 from query_service.language.reader import Reader
+from query_service.language.readers.changes import read_delete_from
 from query_service.language.statements import Statement
 
 
 def _read_delete(r: Reader) -> Statement:
-    r.begin(s.DeleteModel, "DELETE", "MODEL")
+    r.begin(s.DeleteModel, "DELETE")
+    if r.peek() == "FROM":
+        return read_delete_from(r)
+    r.form = f"{s.Delete.FORM}, or {s.DeleteModel.FORM}"
+    r.expect_word("FROM", "MODEL")
+    r.form = s.DeleteModel.FORM
     if_exists = r.read_if_exists()
     return r.end(s.DeleteModel, model=r.read_name("the name of a model"), if_exists=if_exists)
 

@@ -16,6 +16,20 @@ class Select(Statement):
     """Asks a question of the tables. One query, also with WITH, UNION or VALUES; it changes nothing.
 
     SELECT * FROM librispeech_train LIMIT 5
+
+    PREDICT, EVALUATE and LIST stand in it as tables do, in parentheses: in FROM, JOIN, WITH and IN.
+
+    SELECT speaker, count(*) FROM (PREDICT USING my_model AS SELECT * FROM calls) WHERE predicted LIKE '%refund%'
+    GROUP BY speaker
+
+    The model runs once for each file. A condition that needs no transcript is met before it runs, and a LIMIT
+    stops it. wer(reference, hypothesis) and cer(…) score transcripts. Where the query has GROUP BY or HAVING, or
+    where only aggregates and constants stand beside them, they are the rate over all rows of the group (all errors
+    by all words); where other columns stand beside them, in WHERE and ON, and inside another aggregate such as
+    avg(wer(…)), that of each row. OVER and FILTER work as with any aggregate.
+
+    SELECT speaker, wer(text, predicted), cer(text, predicted) FROM (PREDICT USING my_model AS SELECT * FROM calls)
+    GROUP BY speaker
     """
 
     KIND = "SELECT"
@@ -69,3 +83,108 @@ class DropTable(Statement):
 
     table: Name
     if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTable(Statement):
+    """Keeps the rows of a query, or of a PREDICT, EVALUATE or LIST, in a new table.
+
+    CREATE TABLE transcripts AS PREDICT USING my_model AS SELECT * FROM calls
+
+    OR REPLACE replaces a table of that name, also one that the query reads; IF NOT EXISTS leaves it as it is, and
+    runs nothing. All or nothing: when it fails, an existing table stays as it was. Transcripts are kept all the
+    same, so the same statement goes on where it stopped.
+    """
+
+    KIND = "CREATE TABLE"
+    FORM = "CREATE [OR REPLACE] TABLE [IF NOT EXISTS] table AS query"
+
+    table: Name
+    query: Query
+    if_exists: IfExists = IfExists.FAIL
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Insert(Statement):
+    """Adds the rows of a query to a table.
+
+    INSERT INTO transcripts (id, text) SELECT id, predicted FROM (PREDICT USING my_model AS SELECT * FROM calls)
+
+    The query's columns are the table's in their order, or those that are named; they get the types of the table's,
+    and columns that are not named get NULL. Also INSERT INTO table VALUES (…), (…). All or nothing.
+    """
+
+    KIND = "INSERT"
+    FORM = "INSERT INTO table [(columns)] query"
+
+    table: Name
+    query: Query
+    columns: tuple[Name, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update(Statement):
+    """Changes values in rows of a table.
+
+    UPDATE calls SET text = p.predicted FROM (PREDICT USING my_model AS SELECT * FROM calls) AS p WHERE p.id = calls.id
+
+    Without WHERE all rows are changed, and a notice says so. All or nothing.
+    """
+
+    KIND = "UPDATE"
+    FORM = "UPDATE table SET column = value, … [FROM …] [WHERE …]"
+
+    table: Name
+    columns: tuple[Name, ...]
+    query: Query
+    """Of the new values: see `Change`."""
+    has_where: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(Statement):
+    """Deletes rows of a table.
+
+    DELETE FROM calls WHERE minutes < 0.1
+
+    DELETE FROM table USING others WHERE … reads other tables or queries. Without WHERE all rows are deleted, and a
+    notice says so; the table stays: see DROP TABLE. All or nothing.
+    """
+
+    KIND = "DELETE"
+    FORM = "DELETE FROM table [USING …] [WHERE …]"
+
+    table: Name
+    query: Query
+    """Of the rows that are deleted: see `Change`."""
+    has_where: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameTable(Statement):
+    """Gives a table another name.
+
+    ALTER TABLE calls RENAME TO old_calls
+    """
+
+    KIND = "ALTER TABLE"
+    FORM = "ALTER TABLE table RENAME {TO name | [COLUMN] column TO name}"
+
+    table: Name
+    new_name: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameColumn(Statement):
+    """Gives a column of a table another name.
+
+    ALTER TABLE calls RENAME COLUMN path TO audio_path
+    """
+
+    KIND = "ALTER TABLE"
+    FORM = "ALTER TABLE table RENAME {TO name | [COLUMN] column TO name}"
+
+    table: Name
+    column: Name
+    new_name: Name

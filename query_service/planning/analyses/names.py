@@ -30,15 +30,17 @@ def check_name(name: Name, what: str, source: Source) -> None:
         raise source.error(StatementError, f"{name.text!r} cannot be the name of a {what}", name.at, hint)
 
 
-def check_table(table: Name, snapshot: Snapshot, source: Source) -> None:
-    """Refuses a name that is no table's.
+def check_table(table: Name, snapshot: Snapshot, source: Source) -> Table:
+    """The table of that name.
 
     Raises:
         UnknownTable: with the nearest name.
     """
-    if find_table(table.text, snapshot) is None:
+    found = find_table(table.text, snapshot)
+    if found is None:
         hint = suggest(table.text, sorted(each.name for each in snapshot.tables), "tables")
         raise source.error(UnknownTable, f"there is no table {table}", table.at, hint)
+    return found
 
 
 def find_model(name: Name, snapshot: Snapshot, source: Source) -> Model:

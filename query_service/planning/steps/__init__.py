@@ -2,20 +2,40 @@
 
 from query_service.planning.steps.explaining import ExplainPlan
 from query_service.planning.steps.jobs import StopJob, TakeUpJob
-from query_service.planning.steps.models import FitModel, MakeReady, RemoveModel, TrainModel, WriteRepository
+from query_service.planning.steps.models import (
+    FitModel,
+    GetDataset,
+    GetModel,
+    MakeReady,
+    RemoveModel,
+    TrainModel,
+    UploadModel,
+    WriteRepository,
+)
 from query_service.planning.steps.query import TableQuery
 from query_service.planning.steps.relations import KeepRows, StreamRows
 from query_service.planning.steps.showing import (
     ShowBaseModels,
+    ShowDatasets,
     ShowJob,
     ShowJobs,
     ShowModel,
     ShowModels,
+    ShowPrebuiltModels,
     ShowTable,
     ShowTables,
 )
 from query_service.planning.steps.speech import Evaluate, PlayAudio, Transcribe
-from query_service.planning.steps.tables import CopyFile, FetchRows, RemoveTable
+from query_service.planning.steps.tables import (
+    ChangeTable,
+    CopyFile,
+    FetchRows,
+    KeepTable,
+    RemoveTable,
+    RenameColumn,
+    RenameTable,
+    WriteTable,
+)
 
 Step = (
     KeepRows
@@ -23,17 +43,27 @@ Step = (
     | FetchRows
     | CopyFile
     | RemoveTable
+    | WriteTable
+    | KeepTable
+    | ChangeTable
+    | RenameTable
+    | RenameColumn
     | PlayAudio
     | Transcribe
     | Evaluate
     | MakeReady
     | TrainModel
     | FitModel
+    | GetModel
+    | UploadModel
+    | GetDataset
     | WriteRepository
     | RemoveModel
     | ShowTables
     | ShowModels
     | ShowBaseModels
+    | ShowPrebuiltModels
+    | ShowDatasets
     | ShowTable
     | ShowModel
     | ShowJobs
@@ -44,21 +74,29 @@ Step = (
 )
 
 __all__ = [
+    "ChangeTable",
     "CopyFile",
     "Evaluate",
     "ExplainPlan",
     "FetchRows",
     "FitModel",
+    "GetDataset",
+    "GetModel",
     "KeepRows",
+    "KeepTable",
     "MakeReady",
     "PlayAudio",
     "RemoveModel",
     "RemoveTable",
+    "RenameColumn",
+    "RenameTable",
     "ShowBaseModels",
+    "ShowDatasets",
     "ShowJob",
     "ShowJobs",
     "ShowModel",
     "ShowModels",
+    "ShowPrebuiltModels",
     "ShowTable",
     "ShowTables",
     "Step",
@@ -68,5 +106,7 @@ __all__ = [
     "TakeUpJob",
     "TrainModel",
     "Transcribe",
+    "UploadModel",
     "WriteRepository",
+    "WriteTable",
 ]

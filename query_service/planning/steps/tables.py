@@ -42,3 +42,59 @@ class RemoveTable:
 
     table: Name
     if_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTable:
+    """Writes the rows of a query into a table."""
+
+    TITLE: ClassVar[str] = "write table"
+
+    query: TableQuery
+    table: Name
+    columns: tuple[Name, ...]
+    """Those that the query's stand for, where rows are added; empty: the table's, in their order."""
+    if_exists: IfExists
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTable:
+    """Leaves a table that is there as it is."""
+
+    TITLE: ClassVar[str] = "keep table"
+
+    table: Name
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTable:
+    """Changes or deletes rows of a table."""
+
+    TITLE: ClassVar[str] = "change table"
+
+    query: TableQuery
+    """An UPDATE or DELETE."""
+    table: Name
+    all_rows: bool
+    """It says of no row that it shall stay as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenameTable:
+    """Gives a table another name."""
+
+    TITLE: ClassVar[str] = "rename table"
+
+    table: Name
+    new_name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class RenameColumn:
+    """Gives a column of a table another name."""
+
+    TITLE: ClassVar[str] = "rename column"
+
+    table: Name
+    column: Name
+    new_name: Name
