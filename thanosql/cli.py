@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from thanosql.errors import Cancelled, ThanoSQLError
+from thanosql.interrupts import describe_end
 
 if TYPE_CHECKING:
     from thanosql.result import Result
@@ -44,8 +45,8 @@ def _guard(action: Callable[[], int]) -> int:
     """What `action` gives; a failure as one message on standard error."""
     try:
         return action()
-    except (Cancelled, KeyboardInterrupt):
-        print("cancelled", file=sys.stderr)
+    except (Cancelled, KeyboardInterrupt) as end:
+        print(describe_end(end), file=sys.stderr)
         return 130
     except ThanoSQLError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -122,7 +123,7 @@ def _sql(options: argparse.Namespace) -> int:
         text = options.command_text
     console = standard_output()
     with connect(options.address, workspace=options.workspace) as session:
-        for result in session.run(text):
+        for result in session.follow(options.attach) if options.attach else session.run(text):
             if options.csv:
                 _write_csv(result)
             else:
@@ -166,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     text = sql.add_mutually_exclusive_group(required=True)
     text.add_argument("-c", dest="command_text", metavar="STATEMENTS", help="the statements, separated by ;")
     text.add_argument("-f", dest="file", type=Path, metavar="FILE", help="a file of statements; - reads standard input")
+    text.add_argument("--attach", metavar="ID", help="take up a statement that LIST JOBS shows; it goes on without you")
     sql.add_argument("--csv", action="store_true", help="print rows as CSV, and nothing else")
     sql.add_argument(
         "--rows", type=int, metavar="N", help="rows of a result to print; 0: all (default: 60, or the first 20 of more)"

@@ -1,4 +1,4 @@
-"""Keeps Ctrl-C out of pieces of work that must not be cut in two."""
+"""Ctrl-C: kept out of pieces of work that must not be cut in two, and told from other ends of a statement."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+INTERRUPTED = "interrupted: the statement is stopped"
+"""What a statement ends with that Ctrl-C has stopped."""
+
+
+def describe_end(error: BaseException) -> str:
+    """What a terminal shows of a statement that was cancelled: a word, where its user has done it by Ctrl-C."""
+    own = isinstance(error, KeyboardInterrupt) or str(error) == INTERRUPTED
+    return "cancelled" if own else str(error)
 
 
 @contextmanager

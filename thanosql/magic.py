@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from thanosql.session import Session
 
 SETTING = re.compile(r"(API_TOKEN|WORKSPACE)\s*=\s*('[^']*'|\"[^\"]*\"|\S+)\s*", re.IGNORECASE)
+ATTACH = re.compile(r"attach\s+'?([\w.:-]+)'?\s*;?", re.IGNORECASE)
 ADDRESS = re.compile(r"(?:(?:grpc|http)://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}/?")
 
 
@@ -41,6 +42,7 @@ class ThanoSQLMagics(Magics):
 
         %%thanosql                       a cell of statements, each result displayed
         df = %thanosql SELECT …          rows as a pandas data frame
+        %thanosql attach 4f2e91ab        take up a statement that LIST JOBS shows, after the kernel was restarted
         %thanosql                        where the statements go
         %thanosql speech.example:8470    connect to a server; without this, services of one's own are started
         %thanosql API_TOKEN={variable}   the secret that the server asks for; never shown
@@ -75,7 +77,8 @@ class ThanoSQLMagics(Magics):
             print(self._open().where)
         if not rest:
             return None
-        result = self._open().sql(rest)
+        attached = ATTACH.fullmatch(rest)
+        result = self._open().attach(attached[1]) if attached else self._open().sql(rest)
         if result.batches:
             return result.to_pandas()
         if result.clips:

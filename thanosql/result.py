@@ -39,6 +39,8 @@ class Result:
     """Rows returned, or touched by an effect."""
     seconds: float = 0.0
     """How long the statement took, on the server."""
+    id: str = ""
+    """Under which it ran, for `Session.attach`; statements of one text share it."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -116,6 +118,7 @@ class Collector:
                 message=what.message,
                 rows=what.rows,
                 seconds=what.seconds,
+                id=self.started.query_id,
             )
         return None
 

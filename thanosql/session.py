@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from thanosql.display import Display, Silence, suitable_display
 from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError
-from thanosql.follow import follow
-from thanosql.interrupts import interrupts_held_back
+from thanosql.follow import follow, rejoin
+from thanosql.interrupts import INTERRUPTED, interrupts_held_back
 from thanosql.result import Collector, Result, read_batches
 from thanosql.types import Event, Rows, StatementStarted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from thanosql.clients import QueryClient
     from thanosql.connection import Connection
 
 
@@ -45,33 +46,64 @@ class Session:
             ThanoSQLError: the first failure; statements before it have taken effect.
             Cancelled: Ctrl-C was pressed; the statement is stopped on the server, and the session can be used on.
         """
-        result = None
-        for result in self.run(text, progress=progress, on_event=on_event):  # noqa: B007 - the last one is wanted
-            pass
-        if result is None:
-            raise DataError("there is no statement in the text", hint='For a start: session.sql("LIST TABLE")')
-        return result
+        return _last(self.run(text, progress=progress, on_event=on_event))
 
     def run(
         self, text: str, *, progress: bool = True, on_event: Callable[[Event], None] | None = None
     ) -> Iterator[Result]:
         """Runs the statements of `text` and yields the result of each as it ends; see `sql`."""
-        display = suitable_display() if progress else Silence()
-        collector = None
-        for event in self._events(text, display):
-            if on_event is not None:
-                on_event(event)
-            if isinstance(event.event, StatementStarted):
-                collector = Collector(event.event)
-            elif collector is not None and (result := collector.add(event)) is not None:
-                yield result
+        return self._results(lambda client: follow(client, text), INTERRUPTED, progress, on_event)
+
+    def attach(
+        self,
+        id: str,
+        next_event: int = 0,
+        *,
+        progress: bool = True,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Result:
+        """Takes up statements that were sent before, by this program or another, and returns the result of the last.
+
+        They go on whether anybody follows them or not, and so they do when Ctrl-C ends this; `cancel` stops them.
+
+        Args:
+            id: As LIST JOBS shows it, or `Result.id`; the first characters are enough.
+            next_event: Number of the event to begin with; what came before it is not in the result.
+            progress: As in `sql`.
+            on_event: As in `sql`.
+
+        Raises:
+            NotFound: the server knows no such statement (any more).
+            ThanoSQLError: how they end, where they fail.
+        """
+        return _last(self.follow(id, next_event, progress=progress, on_event=on_event))
+
+    def follow(
+        self,
+        id: str,
+        next_event: int = 0,
+        *,
+        progress: bool = True,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Iterator[Result]:
+        """Takes up statements that were sent before, and yields the result of each as it ends; see `attach`."""
+        goes_on = f"left: the statement goes on. CANCEL JOB {id} stops it"
+        return self._results(lambda client: rejoin(client, id, next_event), goes_on, progress, on_event)
+
+    def cancel(self, id: str) -> Result:
+        """Stops a statement or a training, whoever has started it: CANCEL JOB.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        return self.sql("CANCEL JOB '" + id.replace("'", "''") + "'", progress=False)
 
     def stream(self, text: str) -> Iterator[pa.RecordBatch]:
         """Runs one statement and yields its rows as they come, for results that are too large to hold.
 
         A caller that stops early stops the statement.
         """
-        for event in self._events(text, Silence()):
+        for event in self._events(lambda client: follow(client, text), INTERRUPTED, Silence()):
             if isinstance(event.event, Rows):
                 yield from read_batches(event.event)
 
@@ -97,11 +129,30 @@ class Session:
     def __repr__(self) -> str:
         return f"<thanosql session: {self.where}>"
 
-    def _events(self, text: str, display: Display) -> Iterator[Event]:
-        """Events of `text`, shown; a failure has no frames of the transport in its traceback."""
+    def _results(
+        self,
+        start: Callable[[QueryClient], Generator[Event]],
+        interrupted: str,
+        progress: bool,
+        on_event: Callable[[Event], None] | None,
+    ) -> Iterator[Result]:
+        display = suitable_display() if progress else Silence()
+        collector = Collector(StatementStarted("", 0, "", ""))
+        for event in self._events(start, interrupted, display):
+            if on_event is not None:
+                on_event(event)
+            if isinstance(event.event, StatementStarted):
+                collector = Collector(event.event)
+            elif (result := collector.add(event)) is not None:
+                yield result
+
+    def _events(
+        self, start: Callable[[QueryClient], Generator[Event]], interrupted: str, display: Display
+    ) -> Iterator[Event]:
+        """The events that `start` gives, shown; a failure has no frames of the transport in its traceback."""
         connection = self._live_connection()
         try:
-            with closing(follow(connection.client, text)) as events:
+            with closing(start(connection.client)) as events:
                 try:
                     for event in events:
                         with interrupts_held_back():
@@ -115,7 +166,7 @@ class Session:
                 error.hint = f"This is a fault of ours; what is known of it is in the log: {connection.log}"
             raise error.with_traceback(None) from None
         except KeyboardInterrupt:
-            raise Cancelled("interrupted: the statement is stopped") from None
+            raise Cancelled(interrupted) from None
 
     def _live_connection(self) -> Connection:
         if self._connection is None:
@@ -124,3 +175,12 @@ class Session:
             self._connection.close()
             self._connection = self._open()
         return self._connection
+
+
+def _last(results: Iterator[Result]) -> Result:
+    result = None
+    for result in results:  # noqa: B007 - the last one is wanted
+        pass
+    if result is None:
+        raise DataError("there is no statement in the text", hint='For a start: session.sql("LIST TABLE")')
+    return result

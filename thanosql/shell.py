@@ -10,19 +10,26 @@ from pathlib import Path
 
 from thanosql.connection import connect
 from thanosql.errors import Cancelled, ThanoSQLError
+from thanosql.interrupts import describe_end
+from thanosql.result import Result
 from thanosql.session import Session
 from thanosql.tables import show, standard_output
 
 HISTORY = Path("~/.thanosql_history")
 HELP = r"""A statement may have several lines and ends with ;   Ctrl-C stops it, \q or Ctrl-D leaves.
+  \attach 4f2e91ab takes up a statement that LIST JOBS shows; Ctrl-C leaves it, and it goes on.
 
   COPY t OPTIONS (overwrite=True) FROM 'folder/file.csv';        load a table
   SELECT * FROM t LIMIT 5;                                        any query
+  CREATE TABLE u AS SELECT * FROM t;  INSERT INTO u SELECT * FROM t;  UPDATE u SET a = 1 WHERE b = 2;
   PRINT AUDIO AS SELECT audio_path FROM t LIMIT 3;                recordings
   PREDICT USING tutorial_audio_recognition OPTIONS (audio_col='audio_path') AS SELECT * FROM t;
+  SELECT * FROM (PREDICT USING m AS SELECT * FROM t) WHERE predicted LIKE '%refund%';
+  EVALUATE USING m OPTIONS (text_col='text') AS SELECT * FROM t;  its word error rate
+  EXPLAIN PREDICT USING m AS SELECT * FROM t;                     what it will take; nothing runs
   BUILD MODEL m USING Wav2Vec2En OPTIONS (audio_col='audio_path', text_col='text') AS SELECT * FROM t;
   FIT MODEL m USING m AS SELECT * FROM u;                         go on training it
-  LIST JOBS;  CANCEL JOB 4f2e91ab;  RESUME JOB 4f2e91ab;          trainings
+  LIST JOBS;  CANCEL JOB 4f2e91ab;  RESUME JOB 4f2e91ab;          statements that run, and trainings
   EXPORT MODEL m TO 'folder';                                     a repository for Triton
   LIST TABLE;  LIST MODEL;  LIST BASE MODELS;  DESCRIBE MODEL m;  DROP TABLE t;  DELETE MODEL m;"""
 
@@ -42,7 +49,7 @@ def run(address: str | None = None, workspace: Path | None = None) -> int:
     interactive = sys.stdin.isatty()
     with connect(address, workspace=workspace) as session:
         if not interactive:
-            return _run_text(session, sys.stdin.read())
+            return _show(session.run(sys.stdin.read()))
         print(f"thanosql shell ({session.where}). Type help for help.")
         with _history():
             _loop(session, input)
@@ -80,9 +87,12 @@ def _loop(session: Session, read: Callable[[str], str]) -> None:
             text = ""
         elif not command:
             text = ""
+        elif command.startswith(r"\attach "):
+            text = ""
+            _show(session.follow(command.split(maxsplit=1)[1]))
         elif ends_statement(text):
             statements, text = text, ""
-            _run_text(session, statements)
+            _show(session.run(statements))
 
 
 @contextmanager
@@ -105,13 +115,13 @@ def _history() -> Iterator[None]:
             file.chmod(0o600)
 
 
-def _run_text(session: Session, text: str) -> int:
+def _show(results: Iterator[Result]) -> int:
     console = standard_output()
     try:
-        for result in session.run(text):
+        for result in results:
             show(result, console)
-    except (Cancelled, KeyboardInterrupt):
-        print("cancelled", file=sys.stderr)
+    except (Cancelled, KeyboardInterrupt) as end:
+        print(describe_end(end), file=sys.stderr)
         return 130
     except ThanoSQLError as error:
         print(f"error: {error}", file=sys.stderr)

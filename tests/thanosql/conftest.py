@@ -16,6 +16,7 @@ from thanosql.clients import QUERY_EVENTS
 from thanosql.configuration import ServiceConfig
 from thanosql.convert import to_message
 from thanosql.errors import Cancelled, NotFound, ThanoSQLError
+from thanosql.rpc.caller import read_caller
 from thanosql.rpc.server import RunningServer, start_server
 from thanosql.types import Rows, StatementDone, StatementStarted
 from thanosql.v1 import query_pb2, query_pb2_grpc
@@ -39,12 +40,14 @@ class Player(query_pb2_grpc.QueryServiceServicer):
 
     script: Sequence[Any] = ()
     executed: list[str] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
     attached: list[int] = field(default_factory=list)
     cancelled: dict[str, threading.Event] = field(default_factory=dict)
     outage: Callable[[], bool] = lambda: False
 
     def Execute(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         self.executed.append(request.text)
+        self.callers.append(read_caller(context.invocation_metadata(), context.peer()))
         self.cancelled[request.query_id] = threading.Event()
         yield from self._play(context, request.query_id, 0, breaks=True)
 

@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
 import pytest
 
-from thanosql.errors import StatementSyntaxError
+from thanosql.errors import Cancelled, StatementSyntaxError
 from thanosql.shell import ends_statement
 from thanosql.types import Notice, Progress, Severity
 
@@ -54,6 +55,20 @@ def test_sql_prints_csv_and_keeps_notices_out_of_it(peer):
     run = command("sql", "--csv", "-c", "SELECT …", peer=peer)
     assert run.stdout == 'a,b\n1,"x,y"\n,z\n'
     assert "warning: look" in run.stderr
+
+
+def test_sql_takes_up_a_statement_by_its_id(peer):
+    peer.plays(*peer.statement(peer.rows(a=[1, 2])))
+    peer.player.cancelled["4f2e91ab"] = threading.Event()
+    assert command("sql", "--csv", "--attach", "4f2e91ab", peer=peer).stdout == "a\n1\n2\n"
+    assert peer.player.executed == []
+
+
+def test_a_statement_that_another_has_cancelled_says_who(peer):
+    peer.plays(Cancelled("the statement was cancelled by CANCEL JOB from lee@desk"))
+    run = command("sql", "-c", "PREDICT …", peer=peer)
+    assert run.returncode == 130
+    assert run.stderr == "the statement was cancelled by CANCEL JOB from lee@desk\n"
 
 
 def test_a_failure_is_one_message_and_exit_code_1(peer):

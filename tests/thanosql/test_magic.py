@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,6 +53,15 @@ def test_a_line_with_a_query_gives_a_data_frame(peer, notebook):
     notebook.run("df = %thanosql SELECT a FROM t WHERE b = '{c}' AND d = $1")
     assert notebook.shell.user_ns["df"].to_dict("list") == {"a": [1, 2]}
     assert peer.player.executed == ["SELECT a FROM t WHERE b = '{c}' AND d = $1"]
+
+
+def test_a_statement_is_taken_up_by_its_id(peer, notebook):
+    peer.plays(*peer.statement(peer.rows(a=[1, 2])))
+    peer.player.cancelled["4f2e91ab"] = threading.Event()
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("df = %thanosql attach 4f2e91ab")
+    assert notebook.shell.user_ns["df"].to_dict("list") == {"a": [1, 2]}
+    assert peer.player.attached == [0]
 
 
 def test_a_line_with_an_effect_says_what_it_did(peer, notebook):

@@ -17,11 +17,12 @@ import pytest
 import thanosql
 from thanosql.clients import QueryClient
 from thanosql.connection import Remote, normal_address
-from thanosql.errors import DataError, InternalError, Unauthenticated, Unavailable, UnknownTable
+from thanosql.errors import DataError, InternalError, NotFound, Unauthenticated, Unavailable, UnknownTable
 from thanosql.follow import follow
+from thanosql.rpc.caller import name_caller
 from thanosql.rpc.channel import open_channel
 from thanosql.session import Session
-from thanosql.types import Notice, Progress, Severity, StatementStarted
+from thanosql.types import Notice, Progress, Severity, StatementDone, StatementStarted
 
 
 @pytest.fixture
@@ -123,6 +124,53 @@ def test_ctrl_c_cancels_the_statement_and_the_session_stays_usable(peer, session
     assert list(session.sql("SELECT …")) == [(1,)]
 
 
+def test_a_statement_that_was_sent_before_is_taken_up_with_all_its_results(peer, session):
+    peer.plays(*peer.statement(peer.rows(a=[1]), peer.breaks), *peer.statement(peer.rows(b=[2]), index=1))
+    peer.player.cancelled["4f2e91ab"] = threading.Event()
+    assert [result.columns for result in session.follow("4f2e91ab")] == [("a",), ("b",)]
+    assert list(session.attach("4f2e91ab")) == [(2,)]
+    assert peer.player.attached == [0, 0]
+    assert peer.player.executed == []
+
+
+def test_a_statement_is_taken_up_from_an_event_on(peer, session):
+    peer.plays(*peer.statement(peer.rows(a=[1]), peer.rows(a=[2])))
+    peer.player.cancelled["4f2e91ab"] = threading.Event()
+    assert list(session.attach("4f2e91ab", next_event=2)) == [(2,)]
+
+
+def test_ctrl_c_leaves_a_statement_that_was_taken_up_and_does_not_cancel_it(peer, session):
+    peer.plays(*peer.statement(Progress("training", 1, 100, "steps"), peer.until_cancelled)[:-1])
+    peer.player.cancelled["4f2e91ab"] = threading.Event()
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(thanosql.Cancelled, match="the statement goes on"):
+        session.attach("4f2e91ab", progress=False)
+    assert not peer.player.cancelled["4f2e91ab"].is_set()
+    peer.player.cancelled["4f2e91ab"].set()
+
+
+def test_a_statement_that_the_server_does_not_know_cannot_be_taken_up(peer, session):
+    with pytest.raises(NotFound):
+        session.attach("4f2e91ab")
+
+
+def test_a_session_cancels_by_the_statement_for_it(peer, session):
+    peer.plays(*peer.statement(kind="CANCEL JOB", message="Success"))
+    assert session.cancel("4f'2e").message == "Success"
+    assert peer.player.executed == ["CANCEL JOB '4f''2e'"]
+
+
+def test_a_result_has_the_id_of_its_statement(peer, session):
+    peer.plays(StatementStarted("4f2e91ab", 0, "SELECT", "…"), StatementDone(0, rows=0, seconds=0.1))
+    assert session.sql("…").id == "4f2e91ab"
+
+
+def test_a_session_says_who_sends_a_statement(peer, session):
+    peer.plays(*peer.statement())
+    session.sql("…")
+    assert peer.player.callers == [name_caller()]
+
+
 def test_a_closed_session_says_so(peer):
     session = thanosql.connect(peer.address)
     session.close()
@@ -219,7 +267,7 @@ def test_a_stream_that_stays_broken_is_given_up(peer):
         assert "the connection is broken" in notice.text.lower()
         with pytest.raises(Unavailable, match="could not be reached again within 1 s") as caught:
             next(events)
-    assert "LIST MODEL" in caught.value.hint
+    assert "session.attach('" in caught.value.hint
 
 
 def test_a_server_that_was_started_anew_no_longer_knows_the_statement(peer):
