@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from catalog_service.catalog import WriteMode, choose_write, find_table
 from catalog_service.tables.columnar_file import prepare_parquet
@@ -19,7 +21,7 @@ from catalog_service.tables.csv_file import read_delimited, unreadable
 from catalog_service.tables.found_recordings import SUFFIXES
 from catalog_service.tables.json_file import prepare_json
 from catalog_service.tables.pace import Clock, Pace
-from catalog_service.tables.reading import Connection, File, Prepare, open_reader
+from catalog_service.tables.reading import Connection, File, Prepare, Selection, open_reader
 from catalog_service.tables.store import TableStore
 from catalog_service.tables.workbook_file import prepare_workbook
 from thanosql.errors import DataError, InvalidOption, NotSupported
@@ -27,6 +29,11 @@ from thanosql.types import CopyTableResult, IfExists, Notice, Progress
 from thanosql.workspace import existing_file, resolve
 
 log = logging.getLogger(__name__)
+
+
+class WrongGuess(Exception):
+    """The types that the first rows have are not those of all rows, or the file is faulty."""
+
 
 CHUNK_ROWS = 122_880
 """Rows that are inserted at once: a row group of DuckDB's."""
@@ -87,14 +94,14 @@ def copy_file(
     name = table if existing is None else existing.name
     with closing(open_reader(memory_limit, threads)) as connection:
         selection = yield from prepare(connection, file)
-        pace = Pace("read", "rows", selection.rows, clock)
-        rows = 0
-        batches = _open(connection, selection.sql, file)
-        with store.writing(name, batches.schema, mode, now) as insert:
-            for batch in _read(batches, file):
-                insert(batch)
-                rows += batch.num_rows
-                yield from pace.report(rows)
+        write = partial(_write, store, name, mode, now, file, connection)
+        try:
+            rows = yield from write(selection)
+        except WrongGuess:
+            if selection.careful is None:
+                raise
+            selection = yield from selection.careful()
+            rows = yield from write(selection)
     log.info("COPY %s from %s: %d rows, %s", name, path, rows, mode.value)
     yield CopyTableResult(rows)
 
@@ -130,16 +137,47 @@ def _find_file(workspace: Path, path: str) -> Path:
     return place
 
 
-def _open(connection: Connection, sql: str, file: File) -> pa.RecordBatchReader:
-    try:
-        reader: pa.RecordBatchReader = connection.sql(sql).to_arrow_reader(CHUNK_ROWS)
-    except (duckdb.Error, OSError) as error:
-        raise unreadable(error, file) from error
-    return reader
+def _write(
+    store: TableStore,
+    name: str,
+    mode: WriteMode,
+    now: datetime,
+    file: File,
+    connection: Connection,
+    selection: Selection,
+) -> Generator[Progress, None, int]:
+    """Writes the rows; how many they were.
+
+    Raises:
+        WrongGuess: the selection is a guess, and it is wrong: nothing is written.
+    """
+    pace = Pace("read", "rows", selection.rows, file.clock)
+    rows = 0
+    with _told(file, selection):
+        batches = connection.sql(selection.sql).to_arrow_reader(CHUNK_ROWS)
+    columns = batches.schema.names if selection.careful is None else batches.schema.names[:-1]
+    schema = pa.schema([batches.schema.field(place) for place in range(len(columns))])
+    with store.writing(name, schema, mode, now) as insert:
+        while True:
+            with _told(file, selection):
+                batch = next(batches, None)
+            if batch is None:
+                return rows
+            if selection.careful is not None:
+                if not pc.all(batch.column(len(columns))).as_py():
+                    raise WrongGuess
+                batch = batch.select(range(len(columns)))
+            insert(batch)
+            rows += batch.num_rows
+            yield from pace.report(rows)
 
 
-def _read(batches: pa.RecordBatchReader, file: File) -> Iterator[pa.RecordBatch]:
+@contextmanager
+def _told(file: File, selection: Selection) -> Iterator[None]:
+    """Says a failure of reading in words for the user, or that it is the guess's."""
     try:
-        yield from batches
+        yield
     except (duckdb.Error, OSError) as error:
+        if selection.careful is not None:
+            raise WrongGuess from error
         raise unreadable(error, file) from error

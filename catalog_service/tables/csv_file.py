@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 
 import duckdb
 
 from catalog_service.catalog import match_columns
-from catalog_service.column_types import FORMS, NEEDS_CAST, TEXT, choose_type, name_columns, repeated_names
+from catalog_service.column_types import TEXT, choose_type, name_columns, repeated_names
 from catalog_service.tables.csv_faults import find_fault
+from catalog_service.tables.csv_forms import borne_out, decide_types, sample_forms
 from catalog_service.tables.duckdb_errors import out_of_memory, split_message
 from catalog_service.tables.reading import (
     Connection,
@@ -34,8 +35,6 @@ from catalog_service.tables.text_file import check_text
 from thanosql.errors import DataError, ThanoSQLError
 from thanosql.types import Column, Progress
 
-_SAMPLE_ROWS = 10_000
-
 _AUDIO = re.compile(r".*\.(wav|flac|mp3|ogg|opus|aiff?)", re.IGNORECASE)
 
 
@@ -45,8 +44,17 @@ def read_delimited(separators: str) -> Prepare:
 
 
 def _prepare(separators: str, connection: Connection, file: File) -> Generator[Progress, None, Selection]:
-    yield from check_text(file.place, file.path, file.clock)
+    lines = yield from check_text(file.place, file.path, file.clock)
     header = _read_header(file, separators)
+    careful = partial(_prepare_carefully, connection, file, header)
+    try:
+        return (yield from _guess(connection, file, header, lines, careful))
+    except duckdb.Error:
+        return (yield from careful())
+
+
+def _prepare_carefully(connection: Connection, file: File, header: _Header) -> Generator[Progress, None, Selection]:
+    """Reads the whole file before its rows are read."""
     try:
         return (yield from _select(connection, file, header, strict=True))
     except duckdb.Error as error:
@@ -110,63 +118,35 @@ def _read_header(file: File, separators: str) -> _Header:
     return _Header(separator, names)
 
 
+def _guess(
+    connection: Connection,
+    file: File,
+    header: _Header,
+    lines: int,
+    careful: Callable[[], Generator[Progress, None, Selection]],
+) -> Generator[Progress, None, Selection]:
+    """Takes the first rows' types to be those of all; each row says whether it bears that out."""
+    source = header.source(file, strict=True)
+    if file.append_to is None:
+        sample = yield from sample_forms(connection, file, header.names, source)
+        types = [choose_type(name, sample[name]) for name in header.names]
+        tests = [test for name in header.names if (test := borne_out(name, sample[name]))]
+    else:
+        types = [column.type for column in match_columns(file.append_to, header.names, file.path).values()]
+        tests = []  # a value that cannot be cast says so
+    fields = ", ".join(_convert(name, kind) for name, kind in zip(header.names, types, strict=True))
+    return Selection(f"SELECT {fields}, {' AND '.join(tests) or 'true'} FROM {source}", lines, careful)
+
+
 def _select(connection: Connection, file: File, header: _Header, strict: bool) -> Generator[Progress, None, Selection]:
     source = header.source(file, strict)
     if file.append_to is None:
-        types, rows = yield from _decide_types(connection, file, header.names, source)
+        types, rows = yield from decide_types(connection, file, header.names, source)
     else:
         columns = match_columns(file.append_to, header.names, file.path)
         types, rows = yield from _check_types(connection, file, columns, source)
     fields = ", ".join(_convert(name, kind) for name, kind in zip(header.names, types, strict=True))
     return Selection(f"SELECT {fields} FROM {source}", rows)
-
-
-def _decide_types(
-    connection: Connection, file: File, names: Sequence[str], source: str
-) -> Generator[Progress, None, tuple[list[str], int]]:
-    # One text makes a column text: most are found out in the first rows, and need no test in the others.
-    sample = f"(FROM {source} LIMIT {_SAMPLE_ROWS})"
-    _, forms = yield from _find_forms(connection, file, names, sample)
-    rows, open_forms = yield from _find_forms(connection, file, [n for n in names if TEXT not in forms[n]], source)
-    return [choose_type(name, (forms | open_forms)[name]) for name in names], rows
-
-
-def _find_forms(
-    connection: Connection, file: File, names: Sequence[str], source: str
-) -> Generator[Progress, None, tuple[int, dict[str, frozenset[str]]]]:
-    """How many rows there are, and the forms that occur in the columns `names`."""
-    fields = "".join(f", bit_or({_form_bit(name)})" for name in names)
-    (answer,) = yield from fetch_with_progress(connection, f"SELECT count(*){fields} FROM {source}", file, "find types")
-    rows, *bits = answer
-    return rows, {name: _forms_in(bit) for name, bit in zip(names, bits, strict=True)}
-
-
-_TEXT_BIT = 1 << len(FORMS)
-
-# Most texts are found out by their first letter, which spares them the other tests.
-_MAYBE = r"(?i:[-0-9][-+.:0-9ETZ ]*|true|false)"
-
-
-def _form_bit(name: str) -> str:
-    """An expression that is one bit for the form of a value, by its place in FORMS; NULL for an empty one."""
-    value = quoted(name)
-    if choose_type(name, frozenset({"bigint"})) == TEXT:
-        return f"CASE WHEN {value} IS NOT NULL THEN {_TEXT_BIT} END"
-    tests = []
-    for place, (kind, form) in enumerate(FORMS.items()):
-        test = f"regexp_full_match({value}, {literal(form)})"
-        if kind in NEEDS_CAST:
-            test += f" AND try_cast({value} AS {kind}) IS NOT NULL"
-        tests.append(f"WHEN {test} THEN {1 << place}")
-    return (
-        f"CASE WHEN {value} IS NULL OR {value} = '' THEN NULL "
-        f"WHEN NOT regexp_full_match({value}, {literal(_MAYBE)}) THEN {_TEXT_BIT} "
-        f"{' '.join(tests)} ELSE {_TEXT_BIT} END"
-    )
-
-
-def _forms_in(bits: int | None) -> frozenset[str]:
-    return frozenset(kind for place, kind in enumerate([*FORMS, TEXT]) if (bits or 0) >> place & 1)
 
 
 def _check_types(

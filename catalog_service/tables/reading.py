@@ -42,7 +42,11 @@ class Selection:
 
     sql: str
     rows: int
-    """How many there are."""
+    """How many there are; of a guess: how many there may be."""
+    careful: Callable[[], Generator[Progress, None, Selection]] | None = None
+    """Where `sql` is a guess, from the first rows, that spares a reading of the whole file: what makes a selection that
+    is none. It is asked when the guess cannot be read to its end, or when the last column of a row, which is no column
+    of the table, is not true."""
 
 
 Prepare = Callable[[Connection, File], Generator[Progress | Notice, None, Selection]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from catalog_service.tables.pace import Clock, Pace
@@ -33,8 +33,8 @@ _SCRIPTS = (
 )
 
 
-def check_text(file: Path, path: str, clock: Clock) -> Iterator[Progress]:
-    """Reads the whole file.
+def check_text(file: Path, path: str, clock: Clock) -> Generator[Progress, None, int]:
+    """Reads the whole file; how many line breaks it has.
 
     Args:
         file: the file; `path` is what the user calls it.
@@ -47,7 +47,7 @@ def check_text(file: Path, path: str, clock: Clock) -> Iterator[Progress]:
         raise DataError(f"{path!r} is empty", hint="It has 0 bytes. Was it written to the end?")
     pace = Pace("check", "bytes", total, clock)
     decoder = codecs.getincrementaldecoder("utf-8")()
-    done = 0
+    done = lines = 0
     with file.open("rb") as content:
         while chunk := content.read(_CHUNK_BYTES):
             if done == 0:
@@ -62,11 +62,13 @@ def check_text(file: Path, path: str, clock: Clock) -> Iterator[Progress]:
             except UnicodeDecodeError as error:
                 raise _not_utf8(file, path) from error
             done += len(chunk)
+            lines += chunk.count(b"\n")
             yield from pace.report(done)
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         raise _not_utf8(file, path) from error
+    return lines
 
 
 def guess_encoding(line: bytes) -> str:
