@@ -55,6 +55,8 @@ class ClipSender:
         """Of what was sent, or is about to be."""
         self._resolved: list[Claim] = []
         self.to_send: deque[int] = deque()
+        self._alone: set[int] = set()
+        """Recordings that failed under another name: why is said of each file by its own."""
         self.awaited: set[int] = set()
         """What other statements are having transcribed."""
         self.is_stopped = False
@@ -114,7 +116,8 @@ class ClipSender:
             followers = self._followers.pop(known.number, ())
         yield known
         for number in followers:
-            if said is None:  # why it failed is said of each file by its name
+            if said is None:
+                self._alone.add(number)
                 self.to_send.append(number)
             else:
                 yield Known(number, replace(said, key=self._recordings.file_of(number)))
@@ -140,7 +143,7 @@ class ClipSender:
         unknown: list[tuple[int, AudioKey]] = []
         for number in numbers:
             key = self._recordings.file_of(number)
-            if not key.content:
+            if not key.content or number in self._alone:
                 yield number
             elif self._leads(number, key) and self._claims_now(number, key):
                 unknown.append((number, key))
@@ -186,4 +189,6 @@ class ClipSender:
         elif shared is not None and shared.path == key.path:
             self._mailbox.put(Known(number, shared.result))
         else:
+            if shared is not None:
+                self._alone.add(number)
             self._mailbox.put(Released(number))

@@ -17,7 +17,7 @@ BLOCK = 1 << 20
 def hash_file(path: Path, key: AudioKey, is_stopped: Callable[[], bool] = lambda: False) -> AudioKey:
     """The key of a file as it is now, with the hash of its bytes (BLAKE2b of 16 bytes, in hexadecimal).
 
-    The hash is left empty where it cannot be told: the file is being written, or `is_stopped` came true meanwhile.
+    The hash is left empty where it cannot be told: the file is being written, or `is_stopped` comes true meanwhile.
 
     Raises:
         OSError: the file cannot be read.
@@ -27,7 +27,7 @@ def hash_file(path: Path, key: AudioKey, is_stopped: Callable[[], bool] = lambda
         before = os.fstat(file.fileno())
         while block := file.read(BLOCK):
             digest.update(block)
-            if is_stopped():
+            if is_stopped() or file.tell() > before.st_size:
                 return replace(key, content="")
         after = os.fstat(file.fileno())
     now = AudioKey(key.path, after.st_size, after.st_mtime_ns)

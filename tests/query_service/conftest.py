@@ -122,6 +122,8 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         """What the next stream is ended with."""
         self.backwards = False
         self.cancelled = threading.Event()
+        self.precision = "fp32"
+        """Of its models; empty: it tells none."""
         self.exports: list[tuple[str, int, str]] = []
         """Model, version and path of each."""
         self.estimated: list[inference_pb2.EstimateRequest] = []
@@ -131,9 +133,14 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         """What it answers, for a batch for each recording and ten seconds of audio a second; None: nothing is known."""
 
     def GetStatistics(self, request, context):
-        plan = inference_pb2.ServingPlan(device="cpu", workers=2, reason=f"measured {request.model} {request.version}")
+        reason = f"measured {request.model} {request.version}"
+        plan = inference_pb2.ServingPlan(device="cpu", precision=self.precision, workers=2, reason=reason)
         return inference_pb2.Statistics(
-            models=[inference_pb2.ModelStatistics(model=request.model, version=request.version, plan=plan)]
+            models=[
+                inference_pb2.ModelStatistics(
+                    model=request.model, version=request.version, plan=plan if self.precision else None
+                )
+            ]
         )
 
     def Estimate(self, request: Any, context: grpc.ServicerContext) -> Any:

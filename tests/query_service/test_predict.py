@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
@@ -42,56 +41,6 @@ def test_each_distinct_file_is_transcribed_once_whatever_the_rows_call_it(servic
     assert services.inference.heard == ["audio/once.wav"]
 
 
-def test_a_second_predict_takes_what_is_known_from_the_cache_and_says_so(services, ready_model):
-    services.table("cached", csv(services.recordings("k1.wav", "k2.wav")))
-    statement = f"PREDICT USING {ready_model} AS SELECT * FROM cached"
-    first = services.rows(statement)
-    services.table("cached", csv([*services.recordings("k3.wav"), "audio/k1.wav", "audio/k2.wav"]))
-    events = services.run(statement)
-    assert [row["predicted"] for row in services.rows(statement)] == ["k3", *(row["predicted"] for row in first)]
-    assert services.inference.heard == ["audio/k1.wav", "audio/k2.wav", "audio/k3.wav"]
-    assert notices(events) == ["2 files were transcribed before; their transcripts are taken from the cache."]
-
-
-def test_a_file_that_has_changed_is_transcribed_again(services, ready_model):
-    services.table("changed", csv(services.recordings("changed.wav")))
-    statement = f"PREDICT USING {ready_model} AS SELECT * FROM changed"
-    services.run(statement)
-    (services.workspace / "audio" / "changed.wav").write_bytes(b"something else")
-    services.run(statement)
-    assert services.inference.heard == 2 * ["audio/changed.wav"]
-
-
-def test_cache_false_neither_uses_nor_fills_the_cache(services, ready_model):
-    services.table("uncached", csv(services.recordings("uncached.wav")))
-    statement = f"PREDICT USING {ready_model} {{}} AS SELECT * FROM uncached"
-    for options in ("OPTIONS (cache=False)", "", "OPTIONS (cache=False)"):
-        services.run(statement.format(options))
-    assert services.inference.heard == 3 * ["audio/uncached.wav"]
-
-
-def test_transcripts_with_other_hotwords_are_others_and_are_kept_apart(services, ready_model):
-    services.table("favoured", csv(services.recordings("favoured.wav")))
-    statement = f"PREDICT USING {ready_model} {{}} AS SELECT * FROM favoured"
-    plain, favoured = "", "OPTIONS (hotwords=['Anna Müller', 'Kubernetes'])"
-    for options in (plain, favoured):
-        services.run(statement.format(options))
-    reordered = "OPTIONS (hotwords=['Kubernetes', 'Anna Müller'], hotword_weight=1)"
-    for options in (plain, favoured, reordered):  # all three are known
-        services.run(statement.format(options))
-    assert len(services.inference.heard) == 2
-    for options in ("OPTIONS (hotwords=['Anna Müller'])", favoured.replace("])", "], hotword_weight=2)")):
-        services.run(statement.format(options))
-    assert len(services.inference.heard) == 4
-    sent = [(list(start.hotwords), start.hotword_weight) for start in services.inference.starts]
-    assert sent == [
-        ([], 0.0),
-        (["Anna Müller", "Kubernetes"], 1.0),
-        (["Anna Müller"], 1.0),
-        (["Anna Müller", "Kubernetes"], 2.0),
-    ]
-
-
 def test_what_is_wrong_with_a_hotword_is_shown_where_it_stands(services, ready_model):
     services.table("misspelled", csv(services.recordings("misspelled.wav")))
     services.inference.refuses = InvalidOption(
@@ -101,16 +50,6 @@ def test_what_is_wrong_with_a_hotword_is_shown_where_it_stands(services, ready_m
     assert isinstance(error, InvalidOption)
     assert "'Київ'" in error.message
     assert (error.line, error.column) == (2, 19)
-
-
-def test_transcripts_without_word_times_do_not_serve_where_they_are_wanted(services, ready_model):
-    services.table("worded", csv(services.recordings("worded.wav")))
-    services.run(f"PREDICT USING {ready_model} AS SELECT * FROM worded")
-    (row,) = services.rows(f"PREDICT USING {ready_model} OPTIONS (words_col='words') AS SELECT * FROM worded")
-    assert json.loads(row["words"]) == [{"word": "worded", "start": 0.5, "end": 1.25, "confidence": 0.75}]
-    (row,) = services.rows(f"PREDICT USING {ready_model} OPTIONS (words_col='words') AS SELECT * FROM worded")
-    assert json.loads(row["words"])[0]["word"] == "worded"
-    assert len(services.inference.heard) == 2
 
 
 def test_bad_files_give_null_and_one_notice_with_counts_and_names(services, ready_model):
