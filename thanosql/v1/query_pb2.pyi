@@ -50,6 +50,7 @@ class AttachRequest(_message.Message):
     QUERY_ID_FIELD_NUMBER: _builtins.int
     NEXT_EVENT_FIELD_NUMBER: _builtins.int
     query_id: _builtins.str
+    """Its first characters are enough, at least four, where no other id begins with them."""
     next_event: _builtins.int
     def __init__(
         self,

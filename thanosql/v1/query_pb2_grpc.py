@@ -56,14 +56,15 @@ class QueryServiceServicer:
 
     def Execute(self, request, context):
         """Runs the statements of a text in order and streams what happens. The work goes on when the
-        stream breaks: pick it up with `Attach`, stop it with `Cancel`.
+        stream breaks: pick it up with `Attach`, stop it with `Cancel`. The metadata `thanosql-user` (user@host,
+        percent-encoded) says in LIST JOBS who sent it; without it the caller's address does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Attach(self, request, context):
-        """Follows a running or lately ended query from event number `next_event` on.
+        """Follows a running or lately ended query from event number `next_event` on; from 0, nothing is missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

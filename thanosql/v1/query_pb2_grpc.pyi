@@ -33,10 +33,11 @@ class QueryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> QueryServiceAsyncStub: ...
     Execute: _grpc.UnaryStreamMultiCallable[_query_pb2.ExecuteRequest, _query_pb2.Event]
     """Runs the statements of a text in order and streams what happens. The work goes on when the
-    stream breaks: pick it up with `Attach`, stop it with `Cancel`.
+    stream breaks: pick it up with `Attach`, stop it with `Cancel`. The metadata `thanosql-user` (user@host,
+    percent-encoded) says in LIST JOBS who sent it; without it the caller's address does.
     """
     Attach: _grpc.UnaryStreamMultiCallable[_query_pb2.AttachRequest, _query_pb2.Event]
-    """Follows a running or lately ended query from event number `next_event` on."""
+    """Follows a running or lately ended query from event number `next_event` on; from 0, nothing is missed."""
     Cancel: _grpc.UnaryUnaryMultiCallable[_query_pb2.CancelRequest, _query_pb2.CancelResponse]
     """Stops a query, and the training job that it started."""
 
@@ -45,10 +46,11 @@ class QueryServiceAsyncStub(QueryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Execute: _aio.UnaryStreamMultiCallable[_query_pb2.ExecuteRequest, _query_pb2.Event]  # type: ignore[assignment]
     """Runs the statements of a text in order and streams what happens. The work goes on when the
-    stream breaks: pick it up with `Attach`, stop it with `Cancel`.
+    stream breaks: pick it up with `Attach`, stop it with `Cancel`. The metadata `thanosql-user` (user@host,
+    percent-encoded) says in LIST JOBS who sent it; without it the caller's address does.
     """
     Attach: _aio.UnaryStreamMultiCallable[_query_pb2.AttachRequest, _query_pb2.Event]  # type: ignore[assignment]
-    """Follows a running or lately ended query from event number `next_event` on."""
+    """Follows a running or lately ended query from event number `next_event` on; from 0, nothing is missed."""
     Cancel: _aio.UnaryUnaryMultiCallable[_query_pb2.CancelRequest, _query_pb2.CancelResponse]  # type: ignore[assignment]
     """Stops a query, and the training job that it started."""
 
@@ -60,7 +62,8 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_query_pb2.Event], _abc.AsyncIterator[_query_pb2.Event]]:
         """Runs the statements of a text in order and streams what happens. The work goes on when the
-        stream breaks: pick it up with `Attach`, stop it with `Cancel`.
+        stream breaks: pick it up with `Attach`, stop it with `Cancel`. The metadata `thanosql-user` (user@host,
+        percent-encoded) says in LIST JOBS who sent it; without it the caller's address does.
         """
 
     @_abc_1.abstractmethod
@@ -69,7 +72,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.AttachRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_query_pb2.Event], _abc.AsyncIterator[_query_pb2.Event]]:
-        """Follows a running or lately ended query from event number `next_event` on."""
+        """Follows a running or lately ended query from event number `next_event` on; from 0, nothing is missed."""
 
     @_abc_1.abstractmethod
     def Cancel(
