@@ -14,6 +14,11 @@ from thanosql.audio import MINIMUM_SECONDS
 from thanosql.errors import InvalidOption
 from thanosql.types import EstimateRequest, ServingPlan, TranscriptionEstimate
 
+LEAST_BATCHES = 20
+"""Batches from which on they say more of the cost than its calibration."""
+MOST_CORRECTION = 1.5
+"""Times, up or down: beyond it something else was wrong with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -75,9 +80,26 @@ def _find_cost(measured: Measured) -> tuple[Cost | None, str]:
     """What a batch costs, and how that is known; or why it is not."""
     calibration, figures = measured.calibration, measured.figures
     if calibration is not None:
-        return lambda rows, seconds: expect_cost(calibration, rows, seconds), "calibrated on this machine"
+        factor = _correct(calibration, figures)
+        reason = "calibrated on this machine" + (f" on {calibration.measured_on}" if calibration.measured_on else "")
+        if factor != 1.0:
+            reason += f", and corrected by the {figures.batches} batches that were computed since the service started"
+        return lambda rows, seconds: factor * expect_cost(calibration, rows, seconds), reason
     if figures.compute_seconds > 0:
         each = figures.compute_seconds / figures.padded_seconds
         reason = f"not calibrated; from the {figures.batches} batches that were computed since the service started"
         return lambda rows, seconds: each * rows * seconds, reason
     return None, "the model has never been measured on this machine; it is when it is first loaded"
+
+
+def _correct(calibration: Calibration, figures: Figures) -> float:
+    """How many times as long as calibrated batches took so far; 1 where too few were computed.
+
+    A calibration is some seconds of measuring, and what runs beside it makes it wrong. The batches are taken for as
+    many of the mean size: the cost is nearly a straight line.
+    """
+    if figures.batches < LEAST_BATCHES:
+        return 1.0
+    rows, padded = figures.rows / figures.batches, figures.padded_seconds / figures.batches
+    expected = figures.batches * expect_cost(calibration, max(1, round(rows)), padded / max(1, round(rows)))
+    return min(max(figures.compute_seconds / expected, 1 / MOST_CORRECTION), MOST_CORRECTION)

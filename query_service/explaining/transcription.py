@@ -147,7 +147,6 @@ def _tell_time(load: Workload, about: str) -> Iterator[str]:
         return
     if not estimate.elapsed_seconds:
         return
-    measured = f"{estimate.reason} on {estimate.measured_on}" if estimate.measured_on else estimate.reason
     rate = f"{soundings.seconds / estimate.elapsed_seconds:.3g} s of audio a second"
     loading = "" if estimate.is_loaded else "; the model is loaded first"
-    yield f"expected time: about {duration(estimate.elapsed_seconds)}, at {rate} ({measured}){loading}"
+    yield f"expected time: about {duration(estimate.elapsed_seconds)}, at {rate} ({estimate.reason}){loading}"

@@ -92,6 +92,21 @@ def test_a_language_model_and_hotwords_take_time_to_read(config) -> None:
     assert favoured.compute_seconds == plain.compute_seconds
 
 
+def test_what_batches_took_so_far_corrects_the_calibration(config) -> None:
+    def elapsed(batches: int, seconds_each: float) -> float:
+        figures = Figures(
+            batches=batches, rows=batches, padded_seconds=5.0 * batches, compute_seconds=seconds_each * batches
+        )
+        measured = Measured(figures, PLAN, CALIBRATION, is_loaded=True, has_language_model=False)
+        return estimate_transcription(EstimateRequest("m", 1, seconds=(10.0,) * 20), measured, config).elapsed_seconds
+
+    as_calibrated = elapsed(0, 0.0)
+    assert elapsed(100, 0.5) == pytest.approx(as_calibrated)
+    assert elapsed(100, 0.4) == pytest.approx(0.8 * as_calibrated)
+    assert elapsed(5, 0.4) == as_calibrated  # too few to tell
+    assert elapsed(100, 50.0) == pytest.approx(1.5 * as_calibrated)
+
+
 @pytest.mark.parametrize("request_", [EstimateRequest("m", 1, seconds=(float("nan"),)), EstimateRequest("m", 1, -1)])
 def test_what_makes_no_sense_is_refused(request_: EstimateRequest, config) -> None:
     with pytest.raises(InvalidOption):
