@@ -128,7 +128,7 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
         """Model, version and path of each."""
         self.estimated: list[inference_pb2.EstimateRequest] = []
         self.estimate: inference_pb2.TranscriptionEstimate | None = inference_pb2.TranscriptionEstimate(
-            is_known=True, is_loaded=True, measured_on="2026-01-02", reason="calibrated", longest_seconds=3_600
+            is_known=True, is_loaded=True, reason="calibrated on 2026-01-02", longest_seconds=3_600
         )
         """What it answers, for a batch for each recording and ten seconds of audio a second; None: nothing is known."""
 
