@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 from query_service.planning.steps import MakeReady
 from query_service.running.progress import Pacer
-from query_service.running.work import Outcome, Steps, Work
+from query_service.running.work import SUCCESS, Outcome, Steps, Work
 from thanosql.errors import JobFailed, Unavailable
 from thanosql.types import JobKind, JobResult, JobSpec, ModelState, Notice, Progress, Severity
 
@@ -86,7 +86,7 @@ def make_ready(step: MakeReady, work: Work) -> Steps:
     try:
         model = work.services.catalog.get_model(step.model.text)
         if model.state is ModelState.READY:  # another query was first
-            return Outcome(version=model.version)
+            return Outcome(message=SUCCESS, version=model.version)
         base = work.services.trainer.resolve_base_model(step.base)
         if base.fallback_notice:
             yield Notice(base.fallback_notice, Severity.WARNING)
@@ -94,6 +94,6 @@ def make_ready(step: MakeReady, work: Work) -> Steps:
         spec = JobSpec(JobKind.EXPORT, model=step.model.text, base=step.base)
         job = work.services.trainer.submit_job(spec, rows=())
         result = yield from follow_job(job.id, work, is_aside=True)
-        return Outcome(version=result.version)
+        return Outcome(message=SUCCESS, version=result.version)
     finally:
         _EXPORTING.release()

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     """The type of an option's value, in words for its user."""
 
     COLUMN = "the name of a column"
+    NAME = "a name"
     INTEGER = "a whole number"
     NUMBER = "a number"
     BOOLEAN = "True or False"
@@ -143,6 +144,7 @@ IF_EXISTS = Option(
     IfExists.FAIL,
     values={"fail": IfExists.FAIL, "replace": IfExists.REPLACE, "append": IfExists.APPEND},
 )
+MODEL_NAME = Option("model_name", Kind.NAME, "the name that the model gets here; by default its own")
 SHEET = Option("sheet", Kind.TEXT, "of a workbook: the sheet that is read; by default the first")
 RESULT_COL = Option("result_col", Kind.COLUMN, "name of the column with the transcripts", Name("predicted"))
 COLUMN_NAME = replace(RESULT_COL, name="column_name", field="result_col", meaning="the same as result_col")
@@ -240,7 +242,7 @@ def _read_value(source: Source, option: Option, given: Given) -> object:
         return tuple(Name(text, given.value_at) for text in value)
     if option.kind is Kind.SWITCH_OR_PATH and str(value).lower() in ("true", "false"):
         return Name(str(value).lower(), given.value_at)
-    if option.kind in (Kind.COLUMN, Kind.TEXT, Kind.SWITCH_OR_PATH):
+    if option.kind in (Kind.COLUMN, Kind.NAME, Kind.TEXT, Kind.SWITCH_OR_PATH):
         return Name(str(value), given.value_at)
     if option.values is not None:
         return option.values[value]

@@ -14,44 +14,23 @@ class Unsupported:
 
     words: tuple[str, ...]
     instead: str
-    later: bool = True
-    """It belongs to the dialect and comes with a later release."""
 
     @property
     def message(self) -> str:
         """What to tell the user."""
-        return f"{' '.join(self.words)} is not {'yet ' if self.later else ''}supported"
+        return f"{' '.join(self.words)} is not supported"
 
-
-_FILES = "Put the files under the workspace root by hand, and read a csv with COPY table FROM 'path'."
-
-UNSUPPORTED: tuple[Unsupported, ...] = (
-    # What belongs to the dialect and is not there yet; delete the line when it is.
-    Unsupported(
-        ("GET", "THANOSQL", "MODEL"),
-        "The model tutorial_audio_recognition is there from the start: LIST MODELS shows it; others: BUILD MODEL.",
-    ),
-    Unsupported(("GET", "THANOSQL", "DATASET"), f"The tutorial's data is in the folder tutorial_data. {_FILES}"),
-    Unsupported(("UPLOAD", "MODEL"), "Name the folder as the base: BUILD MODEL model USING 'folder' AS query."),
-    Unsupported(("LIST", "THANOSQL", "MODEL"), "LIST MODELS and LIST BASE MODELS show the models that are there."),
-    Unsupported(("LIST", "THANOSQL", "DATASET"), "LIST TABLES shows the tables that are there."),
-)
 
 _ELSEWHERE: dict[tuple[str, ...], Unsupported] = {
     entry.words: entry
     for entry in (
-        *UNSUPPORTED,
         *(
-            Unsupported((verb, *name.split()), instead, later=False)
+            Unsupported((verb, *name.split()), instead)
             for instead, names in OBJECTS.items()
             for name in names
             for verb in ("CREATE", "ALTER", "DROP")
         ),
-        *(
-            Unsupported(tuple(name.split()), instead, later=False)
-            for instead, names in STATEMENTS.items()
-            for name in names
-        ),
+        *(Unsupported(tuple(name.split()), instead) for instead, names in STATEMENTS.items() for name in names),
     )
 }
 _LONGEST = max(map(len, _ELSEWHERE))

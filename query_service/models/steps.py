@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from query_service.jobs.follow import make_ready
+from query_service.models.getting import get_dataset, get_model, upload_model
 from query_service.planning import steps as p
 from query_service.running.walk import StepRunner
 from query_service.running.work import SUCCESS, Outcome, Steps, Work
@@ -32,4 +33,7 @@ STEPS: dict[type[Any], StepRunner] = {
     p.RemoveModel: _remove_model,
     p.WriteRepository: _write_repository,
     p.MakeReady: make_ready,
+    p.GetModel: get_model,
+    p.UploadModel: upload_model,
+    p.GetDataset: get_dataset,
 }

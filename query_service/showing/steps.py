@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from query_service.models.listings import dataset_rows, prebuilt_rows
 from query_service.planning import steps as p
 from query_service.planning.analyses.names import find_table
 from query_service.running.arrow import count_rows
@@ -39,6 +40,10 @@ STEPS: dict[type[Any], StepRunner] = {
     p.ShowTables: lambda _, work: _show(table_rows(work.snapshot.tables)),
     p.ShowModels: lambda _, work: _show(model_rows(work.snapshot.models)),
     p.ShowBaseModels: lambda _, work: _show(base_model_rows(work.services.trainer.list_base_models())),
+    p.ShowPrebuiltModels: lambda _, work: _show(
+        prebuilt_rows(work.services.trainer.list_base_models(), work.snapshot.models)
+    ),
+    p.ShowDatasets: lambda _, work: _show(dataset_rows(work.services.trainer.list_datasets())),
     p.ShowTable: _show_table,
     p.ShowModel: _show_model,
     p.PlayAudio: play,

@@ -27,6 +27,29 @@ def _read_fit(r: Reader) -> Statement:
     return r.end(s.FitModel, model=model, base=base, query=r.read_query(), **values)
 
 
+def _read_get(r: Reader) -> Statement:
+    r.form = "GET THANOSQL {MODEL | DATASET} name [OPTIONS (…)]"
+    r.expect_word("GET")
+    r.expect_word("THANOSQL")
+    if r.expect_word("MODEL", "DATASET") == "MODEL":
+        r.form = s.GetModel.FORM
+        name = r.read_name("the name of a pre-built model", folded=False, quoted_text=True)
+        if r.peek() == "AS":
+            raise r.fail("AS cannot stand here", r.at(), "OPTIONS (model_name='…') gives it another name.")
+        return r.end(s.GetModel, name=name, **r.read_options(s.GetModel))
+    r.form = s.GetDataset.FORM
+    name = r.read_name("the name of a data set", folded=False, quoted_text=True)
+    return r.end(s.GetDataset, name=name, **r.read_options(s.GetDataset))
+
+
+def _read_upload(r: Reader) -> Statement:
+    r.begin(s.UploadModel, "UPLOAD", "MODEL")
+    model = r.read_name("the name of a model")
+    values = r.read_options(s.UploadModel)
+    r.expect_word("FROM")
+    return r.end(s.UploadModel, model=model, path=r.read_path(), **values)
+
+
 def _read_export(r: Reader) -> Statement:
     r.begin(s.ExportModel, "EXPORT", "MODEL")
     model = r.read_name("the name of a model")
@@ -37,6 +60,8 @@ def _read_export(r: Reader) -> Statement:
 READERS: dict[str, Callable[[Reader], Statement]] = {
     "BUILD": _read_build,
     "FIT": _read_fit,
+    "GET": _read_get,
+    "UPLOAD": _read_upload,
     "EXPORT": _read_export,
 }
 """By the word that a statement begins with."""

@@ -13,7 +13,10 @@ def _read_list(r: Reader) -> Statement:
     r.begin(s.ListTables, "LIST")
     kinds = {"TABLE": s.ListTables, "TABLES": s.ListTables, "MODEL": s.ListModels, "MODELS": s.ListModels}
     kinds |= {"JOB": s.ListJobs, "JOBS": s.ListJobs}
-    word = r.expect_word(*kinds, "BASE")
+    word = r.expect_word(*kinds, "BASE", "THANOSQL")
+    if word == "THANOSQL":
+        word = r.expect_word("MODEL", "MODELS", "DATASET", "DATASETS")
+        return r.end(s.ListPrebuiltModels if word.startswith("MODEL") else s.ListDatasets)
     if word == "BASE":
         r.expect_word("MODELS", "MODEL")
         return r.end(s.ListBaseModels)

@@ -1,4 +1,4 @@
-"""Statements about models: BUILD, FIT, EXPORT, DELETE."""
+"""Statements about models: BUILD, FIT, GET, UPLOAD, EXPORT, DELETE; and about data sets: GET."""
 
 from __future__ import annotations
 
@@ -75,6 +75,64 @@ class FitModel(BuildModel):
 
     KIND = "FIT MODEL"
     FORM = "FIT MODEL model USING model [OPTIONS (…)] AS query"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetModel(Statement):
+    """Makes a pre-built model ready to be used, under its own name or another.
+
+    GET THANOSQL MODEL Wav2Vec2En OPTIONS (model_name='english')
+
+    The models are those of LIST THANOSQL MODEL, or in quotes a Hugging Face repository with a Wav2Vec2 CTC checkpoint.
+    Names are folded to lower case, so that PREDICT USING Wav2Vec2En finds it. With overwrite=True an existing model
+    gets a new version.
+    """
+
+    KIND = "GET THANOSQL MODEL"
+    FORM = "GET THANOSQL MODEL name [OPTIONS (…)]"
+    OPTIONS = (o.MODEL_NAME, o.OVERWRITE, o.IF_EXISTS)
+
+    name: Name
+    model_name: Name | None = None
+    if_exists: IfExists = IfExists.FAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetDataset(Statement):
+    """Puts a data set under the workspace root.
+
+    GET THANOSQL DATASET librispeech_data OPTIONS (overwrite=True)
+
+    The data sets are those of LIST THANOSQL DATASET, which says where each stands then, or in quotes a Hugging Face
+    repository, which stands under its own name. Files that are there already are an error, unless overwrite=True
+    replaces them.
+    """
+
+    KIND = "GET THANOSQL DATASET"
+    FORM = "GET THANOSQL DATASET name [OPTIONS (…)]"
+    OPTIONS = (o.OVERWRITE,)
+
+    name: Name
+    if_exists: IfExists = IfExists.FAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadModel(Statement):
+    """Makes a model of a folder of the workspace that holds a Hugging Face checkpoint with a CTC head.
+
+    UPLOAD MODEL my_model FROM 'checkpoints/my_wav2vec2'
+
+    The folder is what save_pretrained wrote, of model and processor; weights are safetensors. With overwrite=True an
+    existing model gets a new version.
+    """
+
+    KIND = "UPLOAD MODEL"
+    FORM = "UPLOAD MODEL model [OPTIONS (…)] FROM 'folder'"
+    OPTIONS = (o.OVERWRITE, o.IF_EXISTS)
+
+    model: Name
+    path: Name
+    if_exists: IfExists = IfExists.FAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from query_service.language.options import Name
 from query_service.language.statements.statement import Statement
 
+LIST_FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS | THANOSQL MODEL | THANOSQL DATASET}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListTables(Statement):
@@ -16,7 +18,7 @@ class ListTables(Statement):
     """
 
     KIND = "LIST TABLE"
-    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+    FORM = LIST_FORM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class ListModels(Statement):
     """
 
     KIND = "LIST MODEL"
-    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+    FORM = LIST_FORM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,29 @@ class ListBaseModels(Statement):
     """
 
     KIND = "LIST BASE MODELS"
-    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+    FORM = LIST_FORM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPrebuiltModels(Statement):
+    """Shows the models that GET THANOSQL MODEL makes ready, and by what names they are here already.
+
+    LIST THANOSQL MODEL
+    """
+
+    KIND = "LIST THANOSQL MODEL"
+    FORM = LIST_FORM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListDatasets(Statement):
+    """Shows the data sets that GET THANOSQL DATASET puts under the workspace root, and where.
+
+    LIST THANOSQL DATASET
+    """
+
+    KIND = "LIST THANOSQL DATASET"
+    FORM = LIST_FORM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +73,7 @@ class ListJobs(Statement):
     """
 
     KIND = "LIST JOBS"
-    FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS}"
+    FORM = LIST_FORM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ ANALYSES: dict[type[s.Statement], Analysis] = {
     s.ListTables: lambda *_: (p.ShowTables(),),
     s.ListModels: lambda *_: (p.ShowModels(),),
     s.ListBaseModels: lambda *_: (p.ShowBaseModels(),),
+    s.ListPrebuiltModels: lambda *_: (p.ShowPrebuiltModels(),),
+    s.ListDatasets: lambda *_: (p.ShowDatasets(),),
     s.ListJobs: lambda *_: (p.ShowJobs(),),
     s.DescribeJob: lambda statement, *_: (p.ShowJob(statement.job),),
 }

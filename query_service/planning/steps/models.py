@@ -52,6 +52,39 @@ class FitModel(TrainModel):
 
 
 @dataclass(frozen=True, slots=True)
+class GetModel:
+    """Makes a model of a pre-built one, as a job of the trainer."""
+
+    TITLE: ClassVar[str] = "get model"
+
+    name: Name
+    """Of the pre-built one."""
+    model: Name
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadModel:
+    """Makes a model of a checkpoint in a folder, as a job of the trainer."""
+
+    TITLE: ClassVar[str] = "upload model"
+
+    model: Name
+    path: Name
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetDataset:
+    """Puts a data set into the workspace."""
+
+    TITLE: ClassVar[str] = "get data set"
+
+    name: Name
+    replaces: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WriteRepository:
     """Writes a model as a repository that a Triton server loads."""
 

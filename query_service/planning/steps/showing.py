@@ -33,6 +33,22 @@ class ShowBaseModels:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowPrebuiltModels:
+    """Gives a row for each pre-built model."""
+
+    TITLE: ClassVar[str] = "show pre-built models"
+    COLUMNS: ClassVar[tuple[str, ...]] = ("name", "language", "source", "checkpoint", "models", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDatasets:
+    """Gives a row for each data set."""
+
+    TITLE: ClassVar[str] = "show data sets"
+    COLUMNS: ClassVar[tuple[str, ...]] = ("name", "path", "is_there", "description")
+
+
+@dataclass(frozen=True, slots=True)
 class ShowTable:
     """Gives a row for each column of a table."""
 
