@@ -192,11 +192,13 @@ class PostgresStore:
             Overloaded: another statement is writing it, or queries do not let go of it.
         """
         with self._altering(name) as connection:
-            claim(connection, name)
-            if name not in (names := read_names(connection)):
+            names = read_names(connection)
+            same = [name] if name in names else [each for each in names if each.casefold() == name.casefold()]
+            if len(same) != 1:
                 raise unknown_table(name, names)
-            hold(connection, name)
-            connection.execute(sql.SQL("DROP TABLE {}").format(table_named(name)))
+            claim(connection, same[0])
+            hold(connection, same[0])
+            connection.execute(sql.SQL("DROP TABLE {}").format(table_named(same[0])))
 
     def names(self, connection: Connection | None = None) -> list[str]:
         """Names of the tables."""

@@ -16,9 +16,10 @@ LONGEST_NAME = 63
 
 
 def find_table(name: str, snapshot: Snapshot) -> Table | None:
-    """The table of that name; DuckDB's names are the same in any case."""
-    fold = str.lower if snapshot.sql_dialect == "duckdb" else str
-    return next((table for table in snapshot.tables if fold(table.name) == fold(name)), None)
+    """The table of that name: as it stands, or else the one that differs in the case of its letters only."""
+    same = [table for table in snapshot.tables if table.name.lower() == name.lower()]
+    exact = next((table for table in same if table.name == name), None)
+    return exact or (same[0] if len(same) == 1 else None)
 
 
 def check_name(name: Name, what: str, source: Source) -> None:

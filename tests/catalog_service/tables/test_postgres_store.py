@@ -226,6 +226,13 @@ class TestPostgresStore(StoreTests):
             (None,) * 6,
         ]
 
+    def test_a_table_is_dropped_by_its_name_in_any_case_where_that_names_one(self, store: PostgresStore) -> None:
+        for name in ("Calls", "calls", "Others"):
+            write(store, name, {"a": [1]})
+        store.drop("calls")
+        store.drop("others")
+        assert [table.name for table in store.tables()] == ["Calls"]
+
     def test_rows_are_counted_through_every_kind_of_write(self, store: PostgresStore, database: sa.URL) -> None:
         write(store, "t", {"a": [1, 2]})
         write(store, "t", {"a": [3]}, WriteMode.APPEND)
