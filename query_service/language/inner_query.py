@@ -11,6 +11,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from query_service.language.clauses import check_clauses
 from query_service.language.foreign_parts import refuse_foreign_parts
+from query_service.language.grouping import check_grouping
 from query_service.language.nested import Nested, Nesting, replace_nested
 from query_service.language.source import Source, nearest, place_of
 from query_service.language.tokens import StatementDialect, word_of
@@ -101,6 +102,7 @@ def check_parts(source: Source, tree: exp.Query, at: int) -> None:
     """
     _refuse_side_effects(source, tree, at)
     refuse_foreign_parts(source, tree, at)
+    check_grouping(source, tree, at)
 
 
 def _no_query(source: Source, tree: exp.Expr | None, at: int) -> NotSupported:

@@ -15,6 +15,9 @@ from query_service.language.statements import Statement
 from query_service.language.tokens import word_of
 from thanosql.errors import StatementSyntaxError
 
+_NAMELESS = ("DESCRIBE", "DROP", "DELETE")
+"""Statements that some write with a name alone, as other databases have them."""
+
 
 class Reader:
     """Reads one statement from left to right."""
@@ -60,6 +63,8 @@ class Reader:
         hint = f"Did you mean {near}?" if near else ""
         if self.peek() == "OPTIONS":
             hint = "OPTIONS (…) stands further behind."
+        elif not near and self.next == 1 == len(self.tokens) - 1 and word_of(self.tokens[0]) in _NAMELESS:
+            hint = f"Did you mean {word_of(self.tokens[0])} {words[0]} {self.written(self.tokens[1])}?"
         raise self.expected(wanted, hint)
 
     def written(self, token: Token) -> str:
@@ -165,6 +170,9 @@ class Reader:
         """OPTIONS (…), where it stands here, as fields of the statement."""
         if not self.take_word("OPTIONS"):
             if nearest(self.peek(), ("OPTIONS",), at_least=0.8) and self.peek() not in ("AS", "FROM", "USING"):
+                raise self.expected("OPTIONS", "Did you mean OPTIONS?")
+            follows = self.tokens[self.next + 1 : self.next + 2]
+            if self.peek() == "WITH" and follows and follows[0].token_type == TokenType.L_PAREN:
                 raise self.expected("OPTIONS", "Did you mean OPTIONS?")
             return {}
         given: list[Given] = []

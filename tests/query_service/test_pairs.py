@@ -36,3 +36,8 @@ def test_a_mistake_inside_another_statement_or_in_a_change_has_this_message(pair
 def test_a_wrong_statement_has_this_message(pair, message_of):
     text, expectation = pair
     assert message_of(text) == expectation
+
+
+@pytest.mark.pairs("slips.txt")
+def test_a_slip_has_this_message(pair, message_of):
+    test_a_wrong_statement_has_this_message(pair, message_of)

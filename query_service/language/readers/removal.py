@@ -28,7 +28,10 @@ def _read_drop(r: Reader) -> Statement:
     if_exists = r.read_if_exists()
     if word == "MODEL":
         return r.end(s.DeleteModel, model=r.read_name("the name of a model"), if_exists=if_exists)
-    return r.end(s.DropTable, table=r.read_name("the name of a table"), if_exists=if_exists)
+    table = r.read_name("the name of a table")
+    if r.next < len(r.tokens) and r.written(r.tokens[r.next]) == ",":
+        raise r.fail("one table is dropped at a time", r.at(), "Write a statement for each.")
+    return r.end(s.DropTable, table=table, if_exists=if_exists)
 
 
 READERS: dict[str, Callable[[Reader], Statement]] = {

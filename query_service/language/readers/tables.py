@@ -22,8 +22,14 @@ def _read_copy(r: Reader) -> Statement:
     if r.peek() == "TO":
         hint = "Keep the rows in Python: session.sql(…).to_pandas()."
         raise r.source.error(NotSupported, "COPY … TO is not supported", r.at(), hint)
+    hint = "The file itself tells its columns, types and separator."
+    if r.next < len(r.tokens) and r.written(r.tokens[r.next]) == "(":
+        raise r.expected("FROM", hint)
     r.expect_word("FROM")
-    return r.end(s.Copy, table=table, path=r.read_path(), **values)
+    path = r.read_path()
+    if r.peek() and r.peek() != "OPTIONS":
+        raise r.fail(f"the statement should end before {r.written(r.tokens[r.next])!r}", r.at(), hint)
+    return r.end(s.Copy, table=table, path=path, **values)
 
 
 READERS: dict[str, Callable[[Reader], Statement]] = {
