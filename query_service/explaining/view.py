@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from query_service.explaining.tree import Branch
-from query_service.planning.steps import TableQuery
+from query_service.planning.steps import Step, TableQuery
 from query_service.running.arrow import read_rows
 from query_service.running.work import Work
 from query_service.transcribing.hearing import Hearing
 from thanosql.types import AudioKey, Progress
 
-Explaining = Generator[Progress, None, Branch]
-"""A step that is explained: yields how far that is, returns what there is to say."""
+Explaining = Generator[Progress, None, Branch | None]
+"""A step that is explained: yields how far that is, returns what there is to say; None: others say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,6 @@ class View:
     """One plan, while it is explained."""
 
     work: Work
-    spools: ExitStack
-    """Holds what is closed at the end."""
     heard: set[tuple[Hearing, AudioKey]] = field(default_factory=set)
     """Files that a step before has transcribed in the same way: they are transcribed once."""
     times: list[float | None] = field(default_factory=list)
@@ -76,6 +73,9 @@ def depends_on(sql: str, columns: Sequence[str]) -> bool:
 
 Explainer = Callable[[Any, View], Explaining]
 """Tells what a step of one kind would do."""
+
+ExplainSteps = Callable[[Sequence[Step], View], Generator[Progress, None, tuple[Branch, ...]]]
+"""Tells what steps would do, whatever they are."""
 
 NOT_KNOWN = "how much there is to do is not known before the statement runs: it depends on what is heard"
 """Of steps over rows that transcripts decide on."""

@@ -337,6 +337,59 @@ def test_effects_tell_what_would_be_there_and_gone(services, fresh, calls):
     assert plan(services, f"DELETE MODEL {fresh}")[2] == "it is there in version 1: all its versions are deleted"
 
 
+def test_writes_tell_how_many_rows_and_where_they_go(services, fresh, calls):
+    services.run("DROP TABLE IF EXISTS heard")
+    lines = plan(
+        services, f"CREATE TABLE heard AS SELECT * FROM (PREDICT USING {fresh} AS SELECT * FROM {calls}) WHERE id > 2"
+    )
+    assert lines[:5] == [
+        "CREATE TABLE",
+        "→ write table heard",
+        "3 rows would be written",
+        "table heard is made",
+        "→ fetch rows: SELECT * FROM (SELECT * FROM predict_1)",
+    ]
+    assert "3 rows, 1 distinct file, 1.0 s of audio" in lines
+    lines = plan(services, f"INSERT INTO {calls} SELECT * FROM {calls} WHERE id < 2")
+    assert lines[1:4] == [
+        "→ write table calls",
+        "2 rows would be written",
+        "table calls exists with 6 rows: they stay, and rows are added",
+    ]
+    lines = plan(
+        services,
+        "CREATE TABLE heard AS SELECT predicted, count(*) AS times "
+        f"FROM (PREDICT USING {fresh} AS SELECT * FROM {calls}) GROUP BY predicted",
+    )
+    assert lines[2] == "rows that are not known before the statement runs would be written"
+
+
+def test_changes_tell_how_many_rows_they_meet(services, fresh, calls):
+    assert plan(services, f"UPDATE {calls} SET text = 'x' WHERE id > 3")[2] == "2 rows of 6 would be changed"
+    assert plan(services, f"DELETE FROM {calls} WHERE audio_path = 'audio/a.wav'")[2] == "2 rows of 6 would be deleted"
+    assert plan(services, f"DELETE FROM {calls}")[2:4] == [
+        "6 rows of 6 would be deleted",
+        "there is no WHERE: this is said of all rows",
+    ]
+    lines = plan(
+        services,
+        f"UPDATE {calls} SET text = p.predicted FROM (PREDICT USING {fresh} AS SELECT * FROM {calls}) AS p "
+        "WHERE p.id = calls.id AND p.id < 2",
+    )
+    assert lines[2] == "2 rows of 6 would be changed"
+    assert any(line.startswith("to transcribe: ") for line in lines)
+
+
+def test_renames_tell_the_names(services, calls):
+    assert plan(services, f"ALTER TABLE {calls} RENAME TO talks")[1:] == [
+        "→ rename table calls to talks",
+        "table calls exists with 6 rows",
+    ]
+    assert plan(services, f"ALTER TABLE {calls} RENAME text TO said")[1:] == [
+        "→ rename column text of table calls to said"
+    ]
+
+
 def test_what_is_simple_is_told_as_it_is(services, calls):
     assert plan(services, "LIST TABLES") == ["LIST TABLE", "→ show tables"]
     assert plan(services, "CANCEL JOB 4f2e") == ["CANCEL JOB", "→ stop job", "job: 4f2e"]
