@@ -35,8 +35,11 @@ class WrongGuess(Exception):
     """The types that the first rows have are not those of all rows, or the file is faulty."""
 
 
-CHUNK_ROWS = 122_880
-"""Rows that are inserted at once: a row group of DuckDB's."""
+MOST_CHUNK_ROWS = 32_768
+"""Rows that are read at once."""
+
+CHUNK_BYTES = 16 * 1024 * 1024
+"""Bytes of them, about."""
 
 READERS: dict[str, Prepare] = {
     ".csv": read_delimited(",;\t|"),
@@ -154,7 +157,7 @@ def _write(
     pace = Pace("read", "rows", selection.rows, file.clock)
     rows = 0
     with _told(file, selection):
-        batches = connection.sql(selection.sql).to_arrow_reader(CHUNK_ROWS)
+        batches = connection.sql(selection.sql).to_arrow_reader(_rows_at_once(selection, file))
     columns = batches.schema.names if selection.careful is None else batches.schema.names[:-1]
     schema = pa.schema([batches.schema.field(place) for place in range(len(columns))])
     with store.writing(name, schema, mode, now) as insert:
@@ -170,6 +173,12 @@ def _write(
             insert(batch)
             rows += batch.num_rows
             yield from pace.report(rows)
+
+
+def _rows_at_once(selection: Selection, file: File) -> int:
+    """As many rows of the file's mean length as are held well in memory."""
+    of_bytes = CHUNK_BYTES * selection.rows // max(file.place.stat().st_size, 1)
+    return max(1024, min(MOST_CHUNK_ROWS, of_bytes))
 
 
 @contextmanager

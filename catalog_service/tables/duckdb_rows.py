@@ -27,16 +27,16 @@ def define_columns(cursor: duckdb.DuckDBPyConnection, schema: pa.Schema) -> str:
     CREATE TABLE … AS would be shorter, but DuckDB 2.0 then keeps the statistics of a table without rows
     for what the same transaction inserts, and `max(n)` over 300,000 rows is NULL until it is restarted.
     """
-    with _offered(cursor, schema.empty_table()):
-        described = cursor.execute(f"SELECT column_name, column_type FROM (DESCRIBE FROM {_INCOMING})").fetchall()
+    with offered(cursor, schema.empty_table()) as incoming:
+        described = cursor.execute(f"SELECT column_name, column_type FROM (DESCRIBE FROM {incoming})").fetchall()
     return ", ".join(f"{quoted(name)} {kind.replace(_NULL, 'VARCHAR')}" for name, kind in described)
 
 
 def insert_rows(cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
     """Inserts rows into a table, by the names of their columns; `table` as SQL writes it."""
     columns = ", ".join(quoted(name) for name in rows.schema.names)
-    with _offered(cursor, rows):
-        cursor.execute(f"INSERT INTO {table} ({columns}) FROM {_INCOMING}")
+    with offered(cursor, rows) as incoming:
+        cursor.execute(f"INSERT INTO {table} ({columns}) FROM {incoming}")
 
 
 def fill_relations(
@@ -72,9 +72,9 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 @contextmanager
-def _offered(cursor: duckdb.DuckDBPyConnection, rows: Any) -> Iterator[None]:
-    """Lets SQL on `cursor`, and on no other, read `rows`."""
+def offered(cursor: duckdb.DuckDBPyConnection, rows: Any) -> Iterator[str]:
+    """Lets SQL on `cursor`, and on no other, read `rows`, under the name that it gives."""
     cursor.register(_INCOMING, rows)
-    yield
+    yield _INCOMING
     # After a failure the transaction is rolled back, and the registration with it.
     cursor.unregister(_INCOMING)

@@ -17,8 +17,9 @@ from catalog_service.catalog import WriteMode, check_rename, check_rename_column
 from catalog_service.tables.duckdb_change import DuckDBChange, DuckDBWrite
 from catalog_service.tables.duckdb_cursor import StoppableCursor
 from catalog_service.tables.duckdb_errors import to_open_error, to_write_error
+from catalog_service.tables.duckdb_insert import inserting
 from catalog_service.tables.duckdb_query import DuckDBQuery
-from catalog_service.tables.duckdb_rows import define_columns, insert_rows
+from catalog_service.tables.duckdb_rows import define_columns
 from catalog_service.tables.duckdb_scoring import make_scoring_functions
 from catalog_service.tables.reading import quoted
 from catalog_service.tables.store import Insert, Relations
@@ -136,7 +137,8 @@ class DuckDBStore:
                     cursor.execute(f"CREATE {replaces}TABLE {table} ({define_columns(cursor, schema)})")
                 # Also makes a second writer of the same table fail now, and not after all its work.
                 self.stamp(cursor, name, now)
-                yield lambda batch: insert_rows(cursor, table, pa.Table.from_batches([batch]))
+                with inserting(cursor, table, schema) as insert:
+                    yield insert
         except duckdb.Error as error:
             ours = to_write_error(error, name)
             if ours is None:
