@@ -71,8 +71,11 @@ def _table(result: Result) -> str:
 
 
 def _row(row: Sequence[str | None], sides: Sequence[str]) -> str:
-    cells = (
-        f'<td style="text-align:{side}">{"<i>NULL</i>" if text is None else escape(text)}</td>'
-        for text, side in zip(row, sides, strict=True)
-    )
-    return f"<tr>{''.join(cells)}</tr>"
+    return f"<tr>{''.join(_cell(text, side) for text, side in zip(row, sides, strict=True))}</tr>"
+
+
+def _cell(text: str | None, side: str) -> str:
+    if text is None:
+        return f'<td style="text-align:{side}"><i>NULL</i></td>'
+    spaced = f";{LINES}" if text.startswith(" ") or "  " in text else ""  # as in the tree of EXPLAIN
+    return f'<td style="text-align:{side}{spaced}">{escape(text)}</td>'

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WHOLE_ROWS = 60
 """A result of no more rows is shown whole, of a longer one the first `PREVIEW_ROWS`."""
+WHOLE_KINDS = ("EXPLAIN", "DESCRIBE")
+"""Results that are read from top to bottom, and so are shown whole however long."""
 PREVIEW_ROWS = 20
 """All rows are in `to_arrow()` and `to_pandas()`."""
 CELL_CHARACTERS = 300
@@ -99,7 +101,7 @@ def summary(result: Result, limit: int | None = None) -> str:
 def shown_rows(result: Result, limit: int | None = None) -> int:
     """How many rows are shown: `limit` of them; 0: all; None: as many as suit a screen."""
     if limit is None:
-        limit = PREVIEW_ROWS if len(result) > WHOLE_ROWS else 0
+        limit = PREVIEW_ROWS if len(result) > WHOLE_ROWS and not result.kind.startswith(WHOLE_KINDS) else 0
     return min(limit, len(result)) or len(result)
 
 

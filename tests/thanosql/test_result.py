@@ -102,6 +102,14 @@ def test_a_long_table_says_that_it_is_cut():
     assert "999" in as_text(result, limit=0)
 
 
+def test_an_explanation_is_shown_whole_and_keeps_its_indentation():
+    lines = tuple(pa.table({"plan": [f"{' ' * (i % 3)}line {i}" for i in range(100)]}).to_batches())
+    result = Result("EXPLAIN", "EXPLAIN …", lines)
+    assert "\n  line 98" in repr(result)
+    assert "shown" not in repr(result)
+    assert '<td style="text-align:left;white-space:pre-wrap">  line 98</td>' in result._repr_html_()
+
+
 def test_a_terminal_does_not_obey_a_cell():
     text = repr(result_of({"a": ["\x1b[31mred\x1b[0m\nnew line [bold]x[/bold]"]}))
     assert "\x1b" not in text
