@@ -10,16 +10,17 @@ from sqlglot import exp
 from query_service.language.inner_query import Query
 from query_service.language.nested import Nested
 from query_service.language.source import Source
-from query_service.language.statements import Predict, Statement
+from query_service.language.statements import Predict, Select, Statement
 from query_service.planning.analyses import ANALYSES
 from query_service.planning.definitions import carry_definitions
-from query_service.planning.narrowing import Known, narrow
+from query_service.planning.inner_columns import Known
+from query_service.planning.narrowing import narrow
 from query_service.planning.relations import Relation, Surroundings, columns_of
 from query_service.planning.row_by_row import is_repeatable
 from query_service.planning.scores import write_scores
 from query_service.planning.statement_queries import change_queries, queries_of
-from query_service.planning.steps import KeepRows, Step, TableQuery, Transcribe
-from query_service.planning.streaming import stream
+from query_service.planning.steps import KeepRows, Step, StreamRows, TableQuery, Transcribe
+from query_service.planning.streaming import find_flow, stream
 from thanosql.errors import NotSupported
 from thanosql.types import Snapshot
 
@@ -55,7 +56,7 @@ def _needed(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def _relations_read(step: Step) -> Iterator[str]:
     query = getattr(step, "query", None)
-    if isinstance(query, TableQuery):
+    if isinstance(query, TableQuery) and not isinstance(step, StreamRows):  # which reads its own rows only
         yield from query.relations
     for inner in getattr(step, "steps", ()):
         yield from _relations_read(inner)
@@ -100,6 +101,8 @@ class Composition:
     def plan(self, statement: Statement) -> tuple[Step, ...]:
         """The statement's own steps, to come after `before`, which they may add to."""
         statement = self.resolve(statement)
+        if not isinstance(statement, Select):
+            statement = change_queries(statement, self._stop_early)
         return ANALYSES[type(statement)](statement, self.surroundings, self._source)
 
     def resolve(self, statement: Statement) -> Statement:
@@ -119,6 +122,16 @@ class Composition:
                 self._waiting.discard(nested.relation)
             place.this.set("this", self._same[nested.relation])
         return replace(query, tree=tree, nested=())
+
+    def _stop_early(self, query: Query) -> Query:
+        """Where the rows with certain transcripts are wanted, and not all of them, those that come until then."""
+        kept = next(reversed(self._kept.values()), None)
+        flow = kept and find_flow(query, kept, self.surroundings, self._source)
+        if kept is None or not flow or flow.limit is None:
+            return query
+        relation = f"{kept.relation}_part"
+        self._kept[relation] = KeepRows(relation, (flow,), kept.at)
+        return replace(query, tree=exp.select("*").from_(relation))
 
     def _keep(self, nested: Nested, place: exp.Table) -> str:
         """Plans a nested statement; the relation that holds its rows, which may be that of an equal one."""

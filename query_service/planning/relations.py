@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from query_service.planning.steps import Step, Transcribe
+from query_service.planning.steps import Step, StreamRows, Transcribe
 from thanosql.types import Snapshot
 
 
@@ -37,5 +37,7 @@ def columns_of(steps: Sequence[Step]) -> tuple[str, ...] | None:
         added = (last.result, last.confidence, last.words, last.error)
         names = last.query.columns
         return names and (*names, *(name.text for name in added if name is not None))
+    if isinstance(last, StreamRows):
+        return columns_of(last.steps) if last.query is None else last.query.columns
     columns: tuple[str, ...] | None = getattr(last, "COLUMNS", None)
     return columns

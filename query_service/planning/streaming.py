@@ -34,19 +34,22 @@ def stream(
         surroundings: What its query may read.
         source: The user's text.
     """
-    if not before or not isinstance(statement, Select) or not isinstance(steps[-1], FetchRows):
-        return (*before, *steps)
-    last = before[-1]
-    place = _only_source(statement.query.tree, last.relation)
+    flow = None
+    if before and isinstance(statement, Select) and isinstance(steps[-1], FetchRows):
+        flow = find_flow(statement.query, before[-1], surroundings, source)
+    return (*before, *steps) if flow is None else (*before[:-1], flow)
+
+
+def find_flow(query: Query, kept: KeepRows, surroundings: Surroundings, source: Source) -> StreamRows | None:
+    """A query as what is done to the rows of a relation as they come; None where it needs all of them, or others."""
+    place = _only_source(query.tree, kept.relation)
     if place is None:
-        return (*before, *steps)
-    select = place.select
+        return None
+    select, through = place.select, None
     limit, offset = (count_of(select.args[part]) if select.args.get(part) else None for part in ("limit", "offset"))
-    query = None
     if select.args.get("where") is not None or not _is_all_columns(select):
-        query = check_query(source, _over(statement.query, place, last.relation), surroundings).query
-    flow = StreamRows(last.relation, last.steps, query, offset or 0, limit, last.at)
-    return (*before[:-1], flow)
+        through = check_query(source, _over(query, place, kept.relation), surroundings).query
+    return StreamRows(kept.relation, kept.steps, through, offset or 0, limit, kept.at)
 
 
 def _only_source(tree: exp.Expr, relation: str) -> Place | None:
