@@ -225,7 +225,9 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> messages.LookupTranscriptsResponse:
         """Transcripts that need not be computed again."""
         keys = [from_message(key, AudioKey) for key in request.keys]
-        found = self._transcripts.lookup(request.model, request.version, keys, self._now(), request.decoding)
+        found = self._transcripts.lookup(
+            request.model, request.version, keys, self._now(), request.decoding, only_looks=request.only_looks
+        )
         return messages.LookupTranscriptsResponse(
             transcripts=[to_message(each, messages.CachedTranscript) for each in found]
         )

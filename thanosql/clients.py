@@ -309,7 +309,7 @@ class CatalogClient(_Client):
         return from_message(self._unary(self._stub.ResumeJob, types_pb2.ResumeJobRequest(id=id)), Job)
 
     def lookup_transcripts(
-        self, model: str, version: int, keys: Iterable[AudioKey], decoding: str = ""
+        self, model: str, version: int, keys: Iterable[AudioKey], decoding: str = "", *, only_looks: bool = False
     ) -> tuple[CachedTranscript, ...]:
         """Those of the transcripts that are known, in no particular order.
 
@@ -318,12 +318,14 @@ class CatalogClient(_Client):
             version: Of the model.
             keys: Recordings.
             decoding: How they were decoded, where not as the model does by itself; none but those are found.
+            only_looks: Nothing is noted of it: not that they were used, nor where a moved file stands now.
         """
         request = catalog_pb2.LookupTranscriptsRequest(
             model=model,
             version=version,
             keys=[to_message(key, catalog_pb2.AudioKey) for key in keys],
             decoding=decoding,
+            only_looks=only_looks,
         )
         response = self._unary(self._stub.LookupTranscripts, request)
         return tuple(from_message(each, CachedTranscript) for each in response.transcripts)

@@ -35,11 +35,19 @@ class Transcripts:
         self._lock = threading.Lock()
 
     def lookup(
-        self, model: str, version: int, keys: Sequence[AudioKey], now: datetime, decoding: str = ""
+        self,
+        model: str,
+        version: int,
+        keys: Sequence[AudioKey],
+        now: datetime,
+        decoding: str = "",
+        *,
+        only_looks: bool = False,
     ) -> tuple[CachedTranscript, ...]:
         """Those of the transcripts that are known, decoded so, and still true, in no particular order.
 
-        What is found by its content only is kept under its new key too: the next time it is found without it.
+        What is found by its content only is kept under its new key too: the next time it is found without it. Where the
+        caller `only_looks`, nothing is noted.
         """
         of_model = _of(model, version, decoding)
         by_path, unused = self._select(of_model, transcripts.c.path, [key.path for key in keys], now)
@@ -47,6 +55,8 @@ class Transcripts:
         missing = rules.missing_with_content(found, keys)
         by_content, also_unused = self._select(of_model, transcripts.c.content, [key.content for key in missing], now)
         moved = rules.of_same_content(by_content, missing)
+        if only_looks:
+            return found + moved
         if unused or also_unused:
             with self._database.write() as connection:
                 for paths in rules.chunks([*unused, *also_unused]):

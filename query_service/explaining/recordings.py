@@ -64,7 +64,7 @@ def look_up(
     A file is known by its path, size and time. Where the others have no more than `MOST_HASHED` bytes together, they
     are known by their content too, as they are when the statement runs.
     """
-    cache, pacer = TranscriptCache(hearing, view.work, step.cache), Pacer()
+    cache, pacer = TranscriptCache(hearing, view.work, step.cache, only_looks=True), Pacer()
     waiting = recordings.waiting()
     for start in range(0, len(waiting), KEYS_AT_ONCE):
         view.work.cancellation.check()

@@ -23,10 +23,12 @@ class TranscriptCache:
     """The cache of what is heard in one way, for one step; does nothing where not `enabled`.
 
     What was computed is stored as it comes, and the rest by `close`, also when the statement is cancelled or
-    fails: a PREDICT that died goes on where it stopped when it is run again.
+    fails: a PREDICT that died goes on where it stopped when it is run again. Where it `only_looks`, looking leaves no
+    trace either.
     """
 
-    def __init__(self, hearing: Hearing, work: Work, enabled: bool) -> None:
+    def __init__(self, hearing: Hearing, work: Work, enabled: bool, *, only_looks: bool = False) -> None:
+        self._only_looks = only_looks
         self._hearing = hearing
         self._work = work
         self._enabled = enabled
@@ -46,7 +48,9 @@ class TranscriptCache:
         hearing = self._hearing
         for start in range(0, len(keys), KEYS_AT_ONCE):
             chunk = keys[start : start + KEYS_AT_ONCE]
-            for each in services.catalog.lookup_transcripts(hearing.model, hearing.version, chunk, decoding):
+            for each in services.catalog.lookup_transcripts(
+                hearing.model, hearing.version, chunk, decoding, only_looks=self._only_looks
+            ):
                 # One that was made without word times does not serve where they are wanted.
                 if not (hearing.words and each.text and each.words in ("", "[]")):
                     known[each.key] = each

@@ -781,10 +781,13 @@ class LookupTranscriptsRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     DECODING_FIELD_NUMBER: _builtins.int
+    ONLY_LOOKS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     version: _builtins.int
     decoding: _builtins.str
     """How they were decoded, where not as the model does by itself: transcripts that were decoded otherwise are others."""
+    only_looks: _builtins.bool
+    """Nothing is noted of it: not that they were used, and not under which path a moved file is found now."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioKey]: ...
     def __init__(
@@ -794,10 +797,11 @@ class LookupTranscriptsRequest(_message.Message):
         version: _builtins.int = ...,
         keys: _abc.Iterable[Global___AudioKey] | None = ...,
         decoding: _builtins.str = ...,
+        only_looks: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decoding", b"decoding", "keys", b"keys", "model", b"model", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decoding", b"decoding", "keys", b"keys", "model", b"model", "only_looks", b"only_looks", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

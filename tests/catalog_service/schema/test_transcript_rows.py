@@ -110,6 +110,15 @@ def test_a_file_that_was_touched_moved_or_copied_is_known_by_its_content(
     assert {each.key for each in transcripts.lookup(MODEL, 1, without_content, now)} == {touched, copied}
 
 
+def test_who_only_looks_leaves_no_trace(transcripts: Transcripts, now: datetime) -> None:
+    (old,) = (replace(each, key=replace(each.key, content="ab12")) for each in make(1))
+    transcripts.store(MODEL, 1, [old], now)
+    copied = replace(old.key, path="copied.wav", modified_ns=7)
+    (found,) = transcripts.lookup(MODEL, 1, [copied], now, only_looks=True)
+    assert found.text == old.text
+    assert transcripts.lookup(MODEL, 1, [replace(copied, content="")], now) == ()
+
+
 def test_a_file_of_other_content_is_not_known_whatever_its_size_and_time_say(
     transcripts: Transcripts, now: datetime
 ) -> None:
