@@ -13,6 +13,8 @@ from thanosql.types import JobState, Progress, Rows
 
 MOST_ENDED = 20
 """Statements that have ended and are shown."""
+_ABOUT_JOBS = ("LIST JOBS", "DESCRIBE JOB", "CANCEL JOB")
+"""Statements of those who look on."""
 LEAST_SECONDS = 10.0
 """A statement that took less and was read to its end is of no interest any more."""
 
@@ -25,7 +27,8 @@ def choose_queries(queries: Sequence[QueryStatus], own_id: str, jobs: Collection
         own_id: Of the query that asks.
         jobs: Ids of the trainings that are listed: their rows stand for the statements that are about them.
     """
-    others = [query for query in queries if query.id != own_id and query.kind and query.job not in jobs]
+    of_interest = (query for query in queries if query.kind and query.kind not in _ABOUT_JOBS)
+    others = [query for query in of_interest if query.id != own_id and query.job not in jobs]
     ended = [query for query in others if query.state.ended and _is_notable(query)]
     shown = {query.id for query in ended[:MOST_ENDED]}
     return [query for query in others if not query.state.ended or query.id in shown]
