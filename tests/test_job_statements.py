@@ -1,9 +1,14 @@
-"""A training that is watched, cancelled, resumed and gone on from, by statements of a session."""
+"""Trainings and statements that are watched, cancelled, resumed and taken up, by statements of a session."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,3 +63,78 @@ def test_a_training_is_cancelled_resumed_and_gone_on_from_by_statements(session:
     assert list(kinds[:2]) == ["fit", "build"]
     with pytest.raises(errors.DataError, match="nothing to resume"):
         session.sql(f"RESUME JOB {id}")
+
+
+TRANSCRIBE = "PREDICT USING tutorial_audio_recognition OPTIONS (cache=False) AS SELECT * FROM librispeech_train"
+COUNT = "SELECT sum(a.i * b.i) AS s FROM generate_series(1, 1000000) AS a(i), generate_series(1, 1000000) AS b(i)"
+
+
+@pytest.fixture
+def large_csv(workspace: Path) -> str:
+    (workspace / "large.csv").write_text("a,b\n" + "".join(f"{i},text {i}\n" for i in range(1_000_000)), "utf-8")
+    return "large.csv"
+
+
+def wait_for_row(session: Session, kind: str, suits: Callable[[Any], bool] = lambda row: True) -> Any:
+    """The row of LIST JOBS for a statement of this kind that runs."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        for row in session.sql("LIST JOBS", progress=False):
+            if (row.kind, row.state) == (kind, "running") and suits(row):
+                return row
+        time.sleep(0.05)
+    raise AssertionError(f"no {kind} runs")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("kind", "text", "suits"),
+    [
+        ("select", COUNT, lambda row: True),
+        ("create table", f"CREATE TABLE never AS {COUNT}", lambda row: True),
+        ("copy", "COPY never FROM 'large.csv'", lambda row: True),
+        ("predict", TRANSCRIBE, lambda row: row.rate),
+        ("create table", f"CREATE TABLE never AS SELECT * FROM ({TRANSCRIBE})", lambda row: row.rate),
+        ("evaluate", TRANSCRIBE.replace("PREDICT", "EVALUATE"), lambda row: row.rate),
+    ],
+)
+def test_a_statement_is_cancelled_from_elsewhere_and_leaves_nothing_behind(
+    session: Session, large_csv: str, kind: str, text: str, suits: Callable[[Any], bool]
+) -> None:
+    ended: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            session.sql(text, progress=False)
+            ended.append(None)
+        except errors.ThanoSQLError as error:
+            ended.append(error)
+
+    running = threading.Thread(target=run)
+    running.start()
+    row = wait_for_row(session, kind, suits)
+    cancelled = session.cancel(row.id)
+    assert not any("has not ended yet" in notice.text for notice in cancelled.notices)
+    running.join(20)
+    (error,) = ended
+    assert isinstance(error, errors.Cancelled)
+    assert "cancelled by CANCEL JOB from " in error.message
+    assert "never" not in [table.name for table in session.sql("LIST TABLE")]
+    assert len(session.sql(f"{TRANSCRIBE} LIMIT 1", progress=False)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_statement_outlives_its_client_that_was_killed_and_is_taken_up(session: Session, workspace: Path) -> None:
+    client = subprocess.Popen(
+        [sys.executable, "-m", "thanosql.cli", "sql", "--workspace", str(workspace), "-c", TRANSCRIBE],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    row = wait_for_row(session, "predict", lambda row: row.rate)
+    client.kill()
+    client.wait()
+    result = session.attach(row.id, progress=False)
+    assert (result.kind, len(result)) == ("PREDICT", 80)
+    assert result.id.startswith(row.id)
