@@ -46,6 +46,12 @@ class Cancellation:
         if already:
             action()
 
+    def forget(self, action: Callable[[], None]) -> None:
+        """Calls `action` no more: what it would end has ended."""
+        with self._lock:
+            if action in self._actions:
+                self._actions.remove(action)
+
     def check(self) -> None:
         """Raises the error that the query ends with, where it shall stop."""
         if self._stopped.is_set():

@@ -154,7 +154,7 @@ class ClipSender:
             if found is None:
                 yield number
             else:
-                self.pass_on(Known(number, replace(found, key=key)))
+                self.pass_on(Known(number, replace(found, key=key), stored=True))
 
     def _leads(self, number: int, key: AudioKey) -> bool:
         """Whether a recording is the first of its content; another one is answered with the first."""

@@ -48,7 +48,7 @@ class ClipStream:
         *,
         shares: bool,
     ) -> None:
-        self._work, self._start, self._recordings, self._cache = work, start, recordings, cache
+        self._work, self._start, self._hearing, self._recordings, self._cache = work, start, hearing, recordings, cache
         self._mailbox: Mailbox[Letter] = Mailbox()
         # Channels of its own: to close them cuts off this stream, and no other call of the statement.
         self._services = Services(work.config)
@@ -88,6 +88,7 @@ class ClipStream:
                     pass
         self._cache.close()
         self._sender.end_claims(settled_only=False)
+        self._work.cancellation.forget(self._cut_off)
 
     def _cut_off(self) -> None:
         self._sender.is_stopped = True
@@ -132,8 +133,8 @@ class ClipStream:
             self._sender.to_send.append(letter.number)
         elif letter.number not in self._recordings.results:
             for known in self._sender.settle(letter):
-                self._recordings.results[known.number] = known.result
-                if known.lasts and isinstance(known.result, CachedTranscript):
+                self._recordings.results[known.number] = self._hearing.trim(known.result)
+                if known.lasts and not known.stored and isinstance(known.result, CachedTranscript):
                     self._cache.keep(known.result)
                 yield known
             if not self._cache.has_unsaved:

@@ -171,9 +171,13 @@ def _tell_worst(evaluation: Evaluation) -> str:
 
 def _tell_confusions(evaluation: Evaluation) -> str:
     kinds = (
-        ("heard as another", [f"{each.reference} as {each.heard}" for each in evaluation.confusions[:SHOWN]]),
-        ("left out", [each.reference for each in evaluation.deletions[:SHOWN]]),
-        ("heard where nothing was said", [each.heard for each in evaluation.insertions[:SHOWN]]),
+        ("heard as another", evaluation.confusions, "{0.reference} as {0.heard} ({0.count})"),
+        ("left out", evaluation.deletions, "{0.reference} ({0.count})"),
+        ("heard where they were not said", evaluation.insertions, "{0.heard} ({0.count})"),
     )
-    told = "; ".join(f"{kind}: {', '.join(words)}" for kind, words in kinds if words)
-    return f"Words most often {told}." if told else ""
+    told = []
+    for kind, confusions, form in kinds:
+        words = [form.format(each) for each in confusions[:SHOWN] if each.count > 1]  # once is chance
+        if words:
+            told.append(f"{kind}: {', '.join(words)}")
+    return f"Words most often {'; '.join(told)}." if told else ""

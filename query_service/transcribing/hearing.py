@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from query_service.planning.steps import Evaluate, Transcribe
+from query_service.transcribing.recordings import Failure, Result
 from thanosql.types import TranscribeStart
 
 
@@ -21,6 +22,12 @@ class Hearing:
     """Tells transcripts that were decoded otherwise than the model does by itself; empty where they were not."""
     words: bool = False
     """With the times of the words."""
+
+    def trim(self, result: Result) -> Result:
+        """The result without times that are not wanted: they take ten times the room of the text."""
+        if self.words or isinstance(result, Failure) or result.words in ("", "[]"):
+            return result
+        return replace(result, words="[]")
 
 
 def name_decoding(hotwords: Sequence[str], weight: float | None) -> str:

@@ -17,6 +17,8 @@ class Known:
     """It is of the file as its key says: the file has not changed since it was looked at."""
     heard: bool = False
     """The model was asked."""
+    stored: bool = False
+    """It stands in the cache."""
 
 
 @dataclass(frozen=True, slots=True)

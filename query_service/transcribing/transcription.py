@@ -48,7 +48,7 @@ class Transcription:
         keys = [recordings.file_of(number) for number in waiting.values()]
         for key, transcript in self._cache.look_up(keys, self._work.services).items():
             if key in waiting:
-                recordings.results[waiting[key]] = transcript
+                recordings.results[waiting[key]] = self._hearing.trim(transcript)
         self._refuse_first_failure()
 
     def transcribe_waiting(self) -> Generator[int | Progress, None, None]:
