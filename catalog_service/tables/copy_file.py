@@ -157,22 +157,24 @@ def _write(
     pace = Pace("read", "rows", selection.rows, file.clock)
     rows = 0
     with _told(file, selection):
-        batches = connection.sql(selection.sql).to_arrow_reader(_rows_at_once(selection, file))
-    columns = batches.schema.names if selection.careful is None else batches.schema.names[:-1]
-    schema = pa.schema([batches.schema.field(place) for place in range(len(columns))])
-    with store.writing(name, schema, mode, now) as insert:
-        while True:
-            with _told(file, selection):
-                batch = next(batches, None)
-            if batch is None:
-                return rows
-            if selection.careful is not None:
-                if not pc.all(batch.column(len(columns))).as_py():
-                    raise WrongGuess
-                batch = batch.select(range(len(columns)))
-            insert(batch)
-            rows += batch.num_rows
-            yield from pace.report(rows)
+        opened = connection.sql(selection.sql).to_arrow_reader(_rows_at_once(selection, file))
+    # Closed in the end, so that a careful selection may be made on the same connection.
+    with opened as batches:
+        fields = list(batches.schema)
+        columns = pa.schema(fields if selection.careful is None else fields[:-1])
+        with store.writing(name, columns, mode, now) as insert:
+            while True:
+                with _told(file, selection):
+                    batch = next(batches, None)
+                if batch is None:
+                    return rows
+                if selection.careful is not None:
+                    if not pc.all(batch.column(len(columns))).as_py():
+                        raise WrongGuess
+                    batch = batch.select(list(range(len(columns))))
+                insert(batch)
+                rows += batch.num_rows
+                yield from pace.report(rows)
 
 
 def _rows_at_once(selection: Selection, file: File) -> int:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from catalog_service.tables.duckdb_insert import inserting
 from catalog_service.tables.duckdb_query import DuckDBQuery
 from catalog_service.tables.duckdb_rows import define_columns
 from catalog_service.tables.duckdb_scoring import make_scoring_functions
+from catalog_service.tables.duckdb_tables import DuckDBTables
 from catalog_service.tables.reading import quoted
 from catalog_service.tables.store import Insert, Relations
-from catalog_service.tables.type_names import postgres_name
-from thanosql.types import EPOCH, Column, Table
+from thanosql.types import Table
 
 # Nothing that SQL can say reaches out, and nothing that SQL can say changes that.
 _SEALED = {
@@ -71,7 +71,8 @@ class DuckDBStore:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._database = connection.execute("SELECT current_database()").fetchall()[0][0]
+        ((database,),) = connection.execute("SELECT current_database()").fetchall()
+        self._tables = DuckDBTables(database)
         self._lock = threading.Lock()
         self._cursor_closed = threading.Condition(self._lock)
         self._cursors = 0
@@ -80,30 +81,7 @@ class DuckDBStore:
     def tables(self) -> tuple[Table, ...]:
         """Every table, as of one moment, by name."""
         with self._cursor() as cursor, self.transaction(cursor, "READ ONLY"):
-            columns: dict[str, list[Column]] = {}
-            for table, column, kind in cursor.execute(
-                "SELECT table_name, column_name, data_type FROM duckdb_columns() "
-                "WHERE database_name = ? AND schema_name = 'main' AND NOT internal ORDER BY table_name, column_index",
-                [self._database],
-            ).fetchall():
-                columns.setdefault(table, []).append(Column(column, postgres_name(kind)))
-            comments = dict(
-                cursor.execute(
-                    "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'",
-                    [self._database],
-                ).fetchall()
-            )
-            if not columns:
-                return ()
-            # The estimate in duckdb_tables() also counts deleted rows.
-            counts = " UNION ALL ".join(
-                f"SELECT {place}, count(*) FROM {self.qualified(name)}" for place, name in enumerate(columns)
-            )
-            rows = dict(cursor.execute(counts).fetchall())
-        return tuple(
-            Table(name, tuple(columns[name]), rows[place], _moment(comments.get(name)))
-            for place, name in enumerate(columns)
-        )
+            return self._tables.describe(cursor)
 
     def query(self, sql: str, relations: Relations = ()) -> DuckDBQuery:
         """A query over the tables; it runs while it is iterated."""
@@ -176,17 +154,12 @@ class DuckDBStore:
         """Names of the tables."""
         if cursor is None:
             with self._cursor() as own:
-                return self.names(own)
-        sql = "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'main'"
-        return [name for (name,) in cursor.execute(sql, [self._database]).fetchall()]
+                return self._tables.names(own)
+        return self._tables.names(cursor)
 
     def columns(self, cursor: duckdb.DuckDBPyConnection, name: str) -> list[str]:
         """Names of a table's columns, in their order."""
-        sql = (
-            "SELECT column_name FROM duckdb_columns() "
-            "WHERE database_name = ? AND schema_name = 'main' AND lower(table_name) = lower(?) ORDER BY column_index"
-        )
-        return [column for (column,) in cursor.execute(sql, [self._database, name]).fetchall()]
+        return self._tables.columns(cursor, name)
 
     def readable(self, cursor: duckdb.DuckDBPyConnection, relations: Relations) -> list[str]:
         """Names that a query may read."""
@@ -194,15 +167,11 @@ class DuckDBStore:
 
     def qualified(self, name: str) -> str:
         """A table as SQL writes it, so that it is no other."""
-        return f'{quoted(self._database)}."main".{quoted(name)}'
+        return self._tables.qualified(name)
 
     def stamp(self, cursor: duckdb.DuckDBPyConnection, name: str, now: datetime) -> None:
-        """Notes when a table was written. Of two statements that write one table, the second fails at this.
-
-        Raises:
-            duckdb.Error: another statement is writing the table, or it is not there.
-        """
-        cursor.execute(f"COMMENT ON TABLE {self.qualified(name)} IS '{now.astimezone(UTC).isoformat()}'")
+        """Notes when a table was written; of two statements that write one table, the second fails at this."""
+        self._tables.stamp(cursor, name, now)
 
     @contextmanager
     def transaction(self, cursor: duckdb.DuckDBPyConnection, kind: str = "") -> Iterator[None]:
@@ -264,10 +233,3 @@ class DuckDBStore:
             if ours is None:
                 raise
             raise ours from error
-
-
-def _moment(comment: str | None) -> datetime:
-    try:
-        return datetime.fromisoformat(comment or "")
-    except ValueError:  # a table that another program made
-        return EPOCH

@@ -280,3 +280,40 @@ def test_what_pythons_csv_writes_comes_back_letter_for_letter(
     writer.writerows(rows)
     assert load(content.getvalue(), if_exists=IfExists.REPLACE) == len(rows)
     assert rows_of("SELECT audio_path, text FROM calls") == rows
+
+
+def test_a_value_far_down_decides_the_type_as_one_in_the_first_rows_does(
+    load: Load, rows_of: Rows, store: DuckDBStore
+) -> None:
+    many = 30_000
+    for first, last, kind in (
+        ("1", "007", "text"),
+        ("1", "2.5", "double precision"),
+        ("2.5", "1", "double precision"),
+        ("2.5", "1234567890123456", "double precision"),
+        ("", "7", "bigint"),
+        ("", "x", "text"),
+        ("2024-02-28", "2024-02-30", "text"),
+        ("2024-02-28", "2024-02-28 10:00", "text"),
+        ("true", "yes", "text"),
+        ("true", "", "boolean"),
+    ):
+        load("v,text\n" + f"{first},a\n" * many + f"{last},b\n", if_exists=IfExists.REPLACE)
+        assert store.tables()[0].columns[0] == Column("v", kind), (first, last)
+        assert rows_of("SELECT count(*) FROM calls") == [(many + 1,)]
+        if kind == "text":
+            assert rows_of("SELECT v FROM calls WHERE text = 'b'") == [(last,)]
+
+
+def test_a_fault_far_down_is_told_by_its_line_and_leaves_the_old_table(load: Load, rows_of: Rows) -> None:
+    load("id,text\n1,old\n")
+    with pytest.raises(DataError, match="line 30002"):
+        load("id,text\n" + "1,a\n" * 30_000 + "1,a,b\n", if_exists=IfExists.REPLACE)
+    assert rows_of("SELECT id, text FROM calls") == [(1, "old")]
+
+
+def test_a_value_far_down_that_does_not_fit_the_table_is_told(load: Load, rows_of: Rows) -> None:
+    load("id,text\n1,old\n")
+    with pytest.raises(DataError, match="1 of 30001 values of the file are not, for example 'x'"):
+        load("id,text\n" + "1,a\n" * 30_000 + "x,b\n", if_exists=IfExists.APPEND)
+    assert rows_of("SELECT id FROM calls") == [(1,)]

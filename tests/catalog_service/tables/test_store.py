@@ -12,11 +12,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from catalog_service.catalog import WriteMode
 from catalog_service.tables.duckdb_store import DuckDBStore, open_duckdb_store
 from catalog_service.tables.record_batches import serialise, split
-from tests.catalog_service.tables.store_rows import read, rows_of, write
+from tests.catalog_service.tables.store_rows import NOW, change, read, rows_of, write
 from tests.catalog_service.tables.store_tests import StoreTests
 from thanosql.errors import Cancelled, DataError
+from thanosql.types import EPOCH, Column, Table
 
 
 class TestDuckDBStore(StoreTests):
@@ -113,6 +115,33 @@ class TestDuckDBStore(StoreTests):
         other.close()
         assert rows_of(store, scored) == [(2,)]
         assert [table.name for table in store.tables()] == ["t"]
+
+    def test_each_session_describes_what_the_other_has_changed(self, store: DuckDBStore, tmp_path: Path) -> None:
+        other = open_duckdb_store(tmp_path / "tables.duckdb", "256MB", threads=2)
+        write(store, "t", {"a": [1]})
+        seen = [other.tables()[0].rows]
+        write(store, "t", {"a": [2, 3]}, WriteMode.APPEND)
+        seen.append(other.tables()[0].rows)
+        change(other, "DELETE FROM t WHERE a = 2", now=NOW)
+        seen.append(store.tables()[0].rows)
+        write(other, "t", {"a": [1]}, WriteMode.REPLACE)
+        seen.append(store.tables()[0].rows)
+        other.drop("t")
+        write(other, "t", {"b": ["x"] * 5})
+        seen.append(store.tables()[0].rows)
+        assert seen == [1, 3, 2, 1, 5]
+        assert store.tables() == other.tables()
+        assert store.tables()[0].columns == (Column("b", "text"),)
+        other.close()
+
+    def test_a_table_that_another_program_made_is_described_too(self, tmp_path: Path) -> None:
+        file = tmp_path / "brought.duckdb"
+        with duckdb.connect(file) as program:
+            program.execute("CREATE TABLE t AS SELECT range AS n FROM range(10)")
+            program.execute("DELETE FROM t WHERE n < 3")
+        store = open_duckdb_store(file, "256MB", threads=2)
+        assert store.tables() == store.tables() == (Table("t", (Column("n", "bigint"),), 7, EPOCH),)
+        store.close()
 
     def test_close_stops_what_runs(self, tmp_path: Path) -> None:
         opened = open_duckdb_store(tmp_path / "other.duckdb", "256MB", threads=2)
