@@ -10,9 +10,12 @@ from query_service.language.statements.statement import Statement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelJob(Statement):
-    """Stops a job. Its last checkpoint is kept for some days, so that it can be resumed.
+    """Stops a training or a statement, whoever has sent it.
 
     CANCEL JOB 4f2e91ab
+
+    The last checkpoint of a training is kept for some days, so that it can be resumed. The transcripts that a PREDICT
+    has made are kept too (unless it said `cache=False`): run again, it goes on from there.
     """
 
     KIND = "CANCEL JOB"
@@ -23,7 +26,7 @@ class CancelJob(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeJob(Statement):
-    """Takes a job that failed or was cancelled up again, from its last checkpoint, and follows it to its end.
+    """Takes a training that failed or was cancelled up again, from its last checkpoint, and follows it to its end.
 
     RESUME JOB 4f2e91ab
 

@@ -67,9 +67,13 @@ class ListDatasets(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListJobs(Statement):
-    """Shows the trainings and exports, the newest first: what they do, and how far they are.
+    """Shows what runs and what has ended, the newest first: trainings, exports and statements, how far they are, and
+    who sent them.
 
     LIST JOBS
+
+    A statement that trains is one row with its training. Of the statements that have ended, the last 20 are shown
+    that took ten seconds or more, or whose result nobody has read yet; `session.attach('id')` reads it.
     """
 
     KIND = "LIST JOBS"
@@ -104,11 +108,11 @@ class DescribeModel(Statement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeJob(Statement):
-    """Shows what a job is to do, how far it is, and why it failed.
+    """Shows what a training or a statement is to do, how far it is, and why it failed.
 
     DESCRIBE JOB 4f2e91ab
 
-    The id is that of LIST JOBS, or as many of its first characters as make it clear, four at least.
+    The id is that of LIST JOBS, or of the statement that started the training, or as many of its first characters as make it clear, four at least.
     """
 
     KIND = "DESCRIBE JOB"
