@@ -23,7 +23,7 @@ from thanosql.types import Table as TableOfRows
 
 COUNT, QUICK_COUNT = 100_000, 2_000
 MOST_SECONDS = 5.0
-"""For one statement: some are of 100,000 characters, and some are nested a thousand deep."""
+"""Of computing for one statement: some are of 100,000 characters, and some are nested a thousand deep."""
 NOT_CARRIED_OUT = ("BUILD", "FIT", "PREDICT", "EVALUATE", "UPLOAD", "EXPORT", "GET", "EXPLAIN", "RESUME", "PRINT")
 """Not run for real: they would train and transcribe, for hours in all."""
 
@@ -60,7 +60,7 @@ def _plan(table: Table, grammar: Any, settings: Settings) -> None:
     total, longest, slowest = 0.0, 0.0, ""
     for number in range(count):
         text = grammar.Grammar(random.Random(f"{settings.seed}/{number}")).script()
-        begin = time.perf_counter()
+        begin = time.thread_time()
         try:
             for statement in parse(text):
                 analyze(statement, snapshot, Source(text))
@@ -72,7 +72,7 @@ def _plan(table: Table, grammar: Any, settings: Settings) -> None:
         except Exception as error:
             internal.append(text)
             tell(f"{type(error).__name__}: {error}: {text[:500]!r}")
-        took = time.perf_counter() - begin
+        took = time.thread_time() - begin
         total += took
         if took > longest:
             longest, slowest = took, text

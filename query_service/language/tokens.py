@@ -51,6 +51,11 @@ class StatementDialect(Postgres):
     Parser = _Parser
 
 
+_UNSEEN = r"\u200b\u200c\u200d\u2060\ufeff\u00ad"
+"""Characters without a width, which come along where text is copied; as good as a space."""
+_STRAY = r"‘’‚‛“”„‟`´{}\\\0–—−，；：（）［］＝＜＞＊．、。「」"
+"""Characters that stand in texts, in quoted names and in comments only."""
+
 # What is skipped whole, and what must not stand outside it: a quote inside a comment is no quote.
 _PIECES = re.compile(
     r"""
@@ -60,11 +65,13 @@ _PIECES = re.compile(
     | (?P<string> ' (?: [^']++ | '' )*+ (?P<string_end>')? )
     | (?P<name> " (?: [^"]++ | "" )*+ (?P<name_end>")? )
     | (?P<dollar> (?<![\w$]) \$ (?: [^\W\d]\w* )? \$ )
-    | (?P<unseen> [\u200b\u200c\u200d\u2060\ufeff\u00ad] )
-    | (?P<stray> [‘’‚‛“”„‟`´{}\\\0–—−，；：（）［］＝＜＞＊．、。「」] )
-    """,
+    """
+    + rf"| (?P<unseen> [{_UNSEEN}] ) | (?P<stray> [{_STRAY}] )",
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
+
+_ANY_PIECE = re.compile(rf"[-#/'\"$]|[{_UNSEEN}]|[{_STRAY}]")
+"""One of the characters that pieces begin with: many statements have none of them."""
 
 _STRAY_HINTS = {
     **dict.fromkeys("‘’‚‛", "This is a typographic quote; texts stand in straight ones: 'text'."),
@@ -125,6 +132,8 @@ def word_of(token: Token) -> str:
 def _blank_comments(source: Source) -> str:
     """The text with a space for each character of a comment, so that every offset keeps its meaning."""
     text = source.text
+    if not _ANY_PIECE.search(text):
+        return text
     plain: list[str] = []
     done = 0
     while found := _PIECES.search(text, done):
