@@ -194,6 +194,28 @@ def test_transcripts_that_cannot_be_kept_are_told_of(services, ready_model, monk
     assert notices == ["The transcripts could not be kept for the next time: the disk is full."]
 
 
+def test_word_times_outlive_a_move_that_nobody_wanted_them_for(services, predict):
+    (path,) = services.recordings("timed.wav", folder="cache")
+    predict(path, options="OPTIONS (words_col='words')")
+    (services.workspace / path).rename(services.workspace / "cache/timed later.wav")
+    predict("cache/timed later.wav")
+    predict("cache/timed later.wav", options="OPTIONS (words_col='words')")
+    assert count_new(services) == 1
+
+
+def test_what_was_heard_before_a_limit_was_reached_is_kept(services, ready_model):
+    paths = services.recordings(*(f"limit{i}.wav" for i in range(60)), folder="limited")
+    services.table("limited", csv(paths))
+    services.inference.seconds_per_clip = 0.01
+    inner = f"(PREDICT USING {ready_model} AS SELECT * FROM limited)"
+    assert len(services.rows(f"SELECT * FROM {inner} WHERE predicted LIKE 'limit%' LIMIT 20")) == 20
+    assert services.inference.cancelled.wait(10)
+    heard = count_new(services)
+    assert 20 <= heard < 60
+    assert len(services.rows(f"SELECT * FROM {inner}")) == 60
+    assert count_new(services) <= 60 - 20
+
+
 def test_the_hash_of_a_file_that_is_being_written_is_not_told(tmp_path):
     file = tmp_path / "a.wav"
     file.write_bytes(bytes(3_000_000))
