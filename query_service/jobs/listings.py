@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pyarrow as pa
 
 from query_service.jobs.follow import SHOWN
-from query_service.jobs.query_listings import describe_progress, progress_properties, query_row
+from query_service.jobs.query_listings import describe_progress, progress_properties, query_row, to_second
 from query_service.running.arrow import make_rows
 from query_service.running.status import QueryStatus
 from query_service.showing.listings import MOMENT, utc
@@ -71,7 +71,7 @@ def _job_row(job: Job, id: str, known: JobProgress | None, place: int, who: str 
         *(id, job.spec.kind.value, job.spec.model, job.state.value, said),
         (last.rate or None) if last and is_running else None,
         last.seconds_left if last and is_running else None,
-        *(job.attempts, utc(job.created_at), who, job.owner, " ".join(job.spec.statement.split())),
+        *(job.attempts, to_second(utc(job.created_at)), who, job.owner, " ".join(job.spec.statement.split())),
     )
 
 

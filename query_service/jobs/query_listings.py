@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -53,7 +54,7 @@ def query_row(query: QueryStatus, id: str) -> tuple[object, ...]:
         *(id, query.kind.lower(), query.model or None, query.state.value, _describe(query)),
         (last.rate or None) if last else None,
         last.seconds_left if last else None,
-        *(None, utc(query.started_at), query.who or None, None, " ".join(query.statement.split())),
+        *(None, to_second(utc(query.started_at)), query.who or None, None, " ".join(query.statement.split())),
     )
 
 
@@ -86,6 +87,11 @@ def query_properties(query: QueryStatus) -> tuple[Rows, int]:
     values += progress_properties(query.progress) if query.progress else []
     values.append(("statement", query.statement or query.text))
     return make_rows({"property": pa.string(), "value": pa.string()}, values), len(values)
+
+
+def to_second(moment: datetime | None) -> datetime | None:
+    """A moment as a list shows it."""
+    return moment.replace(microsecond=0) if moment else None
 
 
 def describe_progress(progress: Progress) -> str:

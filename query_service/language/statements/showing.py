@@ -112,7 +112,8 @@ class DescribeJob(Statement):
 
     DESCRIBE JOB 4f2e91ab
 
-    The id is that of LIST JOBS, or of the statement that started the training, or as many of its first characters as make it clear, four at least.
+    The id is that of LIST JOBS, or of the statement that started the training; as many of its first characters as
+    make it clear are enough, four at least.
     """
 
     KIND = "DESCRIBE JOB"
