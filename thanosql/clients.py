@@ -7,13 +7,14 @@ is a generator: closing it cancels the call on the server.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from thanosql.convert import from_message, one_of, to_message
-from thanosql.errors import InternalError
+from thanosql.errors import InternalError, ThanoSQLError
 from thanosql.rpc.caller import CALLER_KEY, encode_caller
 from thanosql.rpc.logs import METADATA_KEY, is_sane
 from thanosql.rpc.status import to_error
@@ -124,12 +125,36 @@ class _Client:
         return value
 
 
-def _sql_requests(start: SqlStart, relations: Iterable[Iterable[Rows]]) -> Iterator[catalog_pb2.SqlRequest]:
-    yield catalog_pb2.SqlRequest(start=to_message(start, catalog_pb2.SqlStart))
-    for place, relation in enumerate(relations):
-        for rows in relation:
-            message = to_message(RelationRows(place, rows), catalog_pb2.RelationRows)
-            yield catalog_pb2.SqlRequest(rows=message)
+class _SqlRequests:
+    """The messages of a statement that rows come with; remembers why they did not all come, which gRPC does not say."""
+
+    def __init__(self, start: SqlStart, relations: Iterable[Iterable[Rows]]) -> None:
+        self._start, self._relations = start, relations
+        self._failure: BaseException | None = None
+
+    def __iter__(self) -> Iterator[catalog_pb2.SqlRequest]:
+        try:
+            yield from self._messages()
+        except Exception as failure:
+            self._failure = failure
+            raise
+
+    @contextmanager
+    def telling_why(self) -> Iterator[None]:
+        """Raises what the rows' own source raised, where the call failed for that."""
+        try:
+            yield
+        except ThanoSQLError:
+            if self._failure is not None:
+                raise self._failure from None
+            raise
+
+    def _messages(self) -> Iterator[catalog_pb2.SqlRequest]:
+        yield catalog_pb2.SqlRequest(start=to_message(self._start, catalog_pb2.SqlStart))
+        for place, relation in enumerate(self._relations):
+            for rows in relation:
+                message = to_message(RelationRows(place, rows), catalog_pb2.RelationRows)
+                yield catalog_pb2.SqlRequest(rows=message)
 
 
 class CatalogClient(_Client):
@@ -157,8 +182,11 @@ class CatalogClient(_Client):
             sql: In the SQL of `Snapshot.sql_dialect`.
             relations: The rows of each name in it that is no table: at least one `Rows`, maybe empty.
         """
-        requests = _sql_requests(SqlStart(sql, tuple(relations)), relations.values())
-        return self._stream(self._stub.QueryRelations, requests, lambda message: from_message(message, Rows))
+        requests = _SqlRequests(SqlStart(sql, tuple(relations)), relations.values())
+        with requests.telling_why():
+            yield from self._stream(
+                self._stub.QueryRelations, iter(requests), lambda message: from_message(message, Rows)
+            )
 
     def write_table(
         self,
@@ -182,12 +210,16 @@ class CatalogClient(_Client):
             DataError: the rows do not fit the table.
         """
         start = SqlStart(sql, tuple(relations), table, if_exists, tuple(columns))
-        return self._unary(self._stub.WriteTable, _sql_requests(start, relations.values()), timeout=None).rows
+        requests = _SqlRequests(start, relations.values())
+        with requests.telling_why():
+            return self._unary(self._stub.WriteTable, iter(requests), timeout=None).rows
 
     def change_table(self, sql: str, relations: Mapping[str, Iterable[Rows]]) -> int:
         """Runs one UPDATE or DELETE; how many rows it changed. See `query_relations`."""
         start = SqlStart(sql, tuple(relations))
-        return self._unary(self._stub.ChangeTable, _sql_requests(start, relations.values()), timeout=None).rows
+        requests = _SqlRequests(start, relations.values())
+        with requests.telling_why():
+            return self._unary(self._stub.ChangeTable, iter(requests), timeout=None).rows
 
     def rename_table(self, name: str, new_name: str) -> None:
         """Gives a table another name.
