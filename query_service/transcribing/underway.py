@@ -66,6 +66,12 @@ class Underway:
         self._lock = threading.Lock()
         self._claims: dict[Wanted, Claim] = {}
 
+    @property
+    def claims(self) -> tuple[Wanted, ...]:
+        """What is claimed now."""
+        with self._lock:
+            return tuple(self._claims)
+
     def claim(self, wanted: Wanted, tell: Tell) -> Claim | None:
         """The claim; None where another statement holds it: `tell` is called when it is resolved, or ends."""
         with self._lock:

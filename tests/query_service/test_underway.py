@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 import uuid
@@ -9,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from query_service.running.arrow import read_rows
 from query_service.transcribing.hearing import Hearing
 from query_service.transcribing.recordings import Failure
-from query_service.transcribing.underway import Shared, Underway, Wanted
+from query_service.transcribing.underway import UNDERWAY, Shared, Underway, Wanted
 from thanosql.errors import Cancelled
+from thanosql.types import Rows
 
 WANTED = Wanted("inference:1", Hearing("m", 1), "c0ffee")
 SHARED = Shared(Failure("silent", "it is silent"), "a.wav")
@@ -156,3 +159,36 @@ def test_a_statement_that_ends_early_lets_others_take_over(services, ready_model
     lenient = crowd()
     assert len([row for row in lenient.result() if row["predicted"] is None]) == 1
     assert strict.exception() is not None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_statements_that_come_go_and_are_stopped_at_random_leave_the_others_right(services, ready_model, crowd, seed):
+    draw = random.Random(seed)
+    services.inference.seconds_per_clip = 0.002
+    services.inference.failures = {"crowd/crowd7.wav": ("silent", "it is silent")}
+    expected = [None if i == 7 else f"crowd{i}" for i in range(40)]
+
+    def run(order, stop_after):
+        query_id = str(uuid.uuid4())
+        text = f"PREDICT USING {ready_model} AS SELECT * FROM crowd ORDER BY {order}"
+        timer = threading.Timer(stop_after, services.client.cancel, [query_id])
+        timer.start()
+        try:
+            rows = [row for event in services.client.execute(text, query_id) for row in rows_of(event.event)]
+        except Cancelled:
+            return None
+        finally:
+            timer.cancel()
+        return [row["predicted"] for row in sorted(rows, key=lambda row: row["id"])]
+
+    with ThreadPoolExecutor(8) as pool:
+        orders = ["id", "id DESC", *(f"(id * {draw.randrange(3, 37)}) % 41" for _ in range(6))]
+        stops = [draw.choice((0.05, 0.2, 0.4, 60)) for _ in range(7)] + [60]
+        results = list(pool.map(run, orders, stops))
+    assert results[-1] == expected
+    assert all(result in (None, expected) for result in results)
+    assert not UNDERWAY.claims
+
+
+def rows_of(event):
+    return [row for batch in read_rows(event) for row in batch.to_pylist()] if isinstance(event, Rows) else []
