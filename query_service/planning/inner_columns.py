@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
 
+from query_service.language.options import Name
 from query_service.language.statements import Predict
 from query_service.planning.definitions import fold
 from query_service.planning.places import Place
@@ -27,51 +29,80 @@ class Known:
     ignores_case: bool
     """The table store takes names for the same that differ in case."""
 
+    def fold(self, name: str) -> str:
+        """What two names have in common that are the same to the table store."""
+        return name.lower() if self.ignores_case else name
+
+
+Meanings = Mapping[str, exp.Expr | None]
+"""What each column of some rows is made of, one level further in; None where that is not there."""
+
+
+def predicted_meanings(names: tuple[str, ...], statement: Predict, known: Known) -> Meanings:
+    """The rows of a PREDICT in terms of those of the query inside it, whose columns go by `names`."""
+    meanings: dict[str, exp.Expr | None] = {known.fold(name.text): None for name in added_columns(statement)}
+    for name in names:
+        key = known.fold(name)
+        meanings[key] = None if key in meanings else name_column(name, INNER)
+    return meanings
+
+
+def added_columns(statement: Predict) -> tuple[Name, ...]:
+    """The columns that a PREDICT adds, in their order."""
+    added = (statement.result_col, statement.confidence_col, statement.words_col, statement.error_col)
+    return tuple(name for name in added if name is not None)
+
+
+def name_column(name: str, table: str) -> exp.Column:
+    """A column as a query names it; `table` may be empty."""
+    quoted = not re.fullmatch(r"[a-z_][a-z0-9_]*", name)
+    return exp.column(exp.to_identifier(name, quoted=quoted), table=exp.to_identifier(table) if table else None)
+
 
 class InnerColumns:
-    """Translates what is said of a nested PREDICT's rows into what is said of the rows of the query inside it.
+    """Translates what is said of rows where they are read into what is said of those that they are made of.
 
     Args:
         place: Where it is said.
-        names: Of the inner query's columns.
-        statement: The PREDICT, whose own columns cannot be translated.
+        meanings: Of their columns.
         known: What other tables have.
     """
 
-    def __init__(self, place: Place, names: tuple[str, ...], statement: Predict, known: Known) -> None:
+    def __init__(self, place: Place, meanings: Meanings, known: Known) -> None:
         self.place = place
+        self._meanings = meanings
         self._known = known
-        self._fold = str.lower if known.ignores_case else str
-        added = (statement.result_col, statement.confidence_col, statement.words_col, statement.error_col)
-        taken = {self._fold(name.text) for name in added if name is not None}
-        self._names: dict[str, str | None] = {}
-        for name in names:
-            key = self._fold(name)
-            self._names[key] = None if key in self._names or key in taken else name
-        self._aliases = {each.alias: each.this for each in place.select.expressions if isinstance(each, exp.Alias)}
+        self._fold = known.fold
+        self._aliases = {
+            self._fold(fold(each.args["alias"])): each.this
+            for each in place.select.expressions
+            if isinstance(each, exp.Alias)
+        }
 
     def translate(self, expression: exp.Expr) -> exp.Expr | None:
         """The same of the inner rows; None where it is of more than them, or may not be computed earlier."""
         if not is_row_by_row(expression):
             return None
-        inner = expression.copy()
+        inner = exp.Paren(this=expression.copy())  # so that there is always something around a column
         for column in list(inner.find_all(exp.Column)):
-            name = self._find(column)
-            if name is None:
+            meaning = self._find(column)
+            if meaning is None:
                 return None
-            column.set("table", exp.to_identifier(INNER))
-            column.this.set("quoted", column.this.args.get("quoted") or name != column.name.lower())
-            column.this.set("this", name)
-        return inner
+            meaning = meaning.copy()
+            if isinstance(meaning, exp.Column) and column.this.args.get("quoted"):
+                meaning.this.set("quoted", True)
+            column.replace(meaning if isinstance(meaning, exp.Column) else exp.Paren(this=meaning))
+        translated: exp.Expr = inner.this
+        return translated
 
     def translate_key(self, key: exp.Expr) -> exp.Expr | None:
         """The same for a key of ORDER BY, where a name may be that of a column of the result."""
         if not isinstance(key, exp.Ordered) or isinstance(key.this, exp.Literal) or key.args.get("with_fill"):
             return None
         column = key.this
-        if isinstance(column, exp.Column) and not column.table and column.name in self._aliases:
-            translated = self.translate(self._aliases[column.name])
-        elif any(each.name in self._aliases for each in column.find_all(exp.Column) if not each.table):
+        if isinstance(column, exp.Column) and self._is_alias(column):
+            translated = self.translate(self._aliases[self._fold(fold(column.this))])
+        elif any(map(self._is_alias, column.find_all(exp.Column))):
             return None
         else:
             translated = self.translate(column)
@@ -81,10 +112,14 @@ class InnerColumns:
         ordered.set("this", translated)
         return ordered
 
-    def _find(self, column: exp.Column) -> str | None:
+    def _is_alias(self, column: exp.Column) -> bool:
+        """Whether a name in ORDER BY is that of a column of the result."""
+        return not column.table and self._fold(fold(column.this)) in self._aliases
+
+    def _find(self, column: exp.Column) -> exp.Expr | None:
         if not isinstance(column.this, exp.Identifier) or column.args.get("db"):
             return None
-        name = self._names.get(self._fold(fold(column.this)))
+        name: exp.Expr | None = self._meanings.get(self._fold(fold(column.this)))
         qualifier = column.args.get("table")
         if qualifier is not None:
             same = self._fold(fold(qualifier)) == self._fold(self.place.alias)

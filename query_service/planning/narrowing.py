@@ -13,9 +13,10 @@ from sqlglot import exp
 from query_service.language.inner_query import Query
 from query_service.language.nested import Nested
 from query_service.language.statements import Predict, Select, Statement
-from query_service.planning.inner_columns import INNER, InnerColumns, Known
+from query_service.planning.inner_columns import INNER, InnerColumns, Known, added_columns, predicted_meanings
 from query_service.planning.places import find_place
-from query_service.planning.row_by_row import is_row_by_row
+from query_service.planning.row_by_row import count_of, is_row_by_row, keeps_rows, limits_of
+from query_service.planning.sinking import sink, take_away
 from query_service.planning.statement_queries import change_queries
 
 
@@ -48,11 +49,13 @@ def _narrow_query(query: Query, known: Known, streams: bool) -> Query:
 def _narrow_nested(nested: Nested, tree: exp.Expr, relation: exp.Table, known: Known, streams: bool) -> Nested:
     statement = nested.statement
     columns = known.inner.get(nested.relation)
+    if isinstance(statement, Predict) and columns:
+        sink(tree, relation, (*columns, *(name.text for name in added_columns(statement))), known)
     place = find_place(tree, relation)
     if isinstance(statement, Predict) and columns and place is not None:
         is_whole = place.select is tree
         streams = is_whole and (streams or bool(limits_of(place.select)))
-        demands = _take_demands(InnerColumns(place, columns, statement, known), streams)
+        demands = _take_demands(InnerColumns(place, predicted_meanings(columns, statement, known), known), streams)
         if demands is not None:
             statement = replace(statement, query=_put_on(statement.query, demands))
     narrowed = narrow(statement, known)
@@ -73,7 +76,7 @@ def _take_demands(columns: InnerColumns, streams: bool) -> _Demands | None:
         if inner is not None:
             demands.conditions.append(inner)
             if isinstance(holder, exp.Where):
-                _take_away(select, condition)
+                take_away(select, condition)
     if place.is_alone() and keeps_rows(select):
         _take_limits(select, columns, demands, streams)
     return demands if demands.conditions or demands.order or demands.limit or demands.offset else None
@@ -94,36 +97,6 @@ def _take_limits(select: exp.Select, columns: InnerColumns, demands: _Demands, s
         demands.order = [key for key in keys if key is not None]
     if streams and demands.order:
         select.set("order", None)
-
-
-def keeps_rows(select: exp.Select) -> bool:
-    """Whether a SELECT gives a row for each row of its FROM that meets the WHERE, made of that row alone."""
-    shapes = ("group", "having", "distinct", "windows", "qualify", "kind")
-    return not any(select.args.get(part) for part in shapes) and all(map(is_row_by_row, select.expressions))
-
-
-def limits_of(select: exp.Select) -> list[exp.Expr]:
-    """The LIMIT and the OFFSET of a SELECT, as far as it has them."""
-    return [limit for part in ("limit", "offset") if (limit := select.args.get(part)) is not None]
-
-
-def count_of(limit: exp.Expr) -> int | None:
-    """The number of a LIMIT or OFFSET where it is written as one."""
-    number = limit.args.get("expression")
-    if not isinstance(limit, (exp.Limit, exp.Offset)) or limit.args.get("expressions"):
-        return None
-    return int(number.this) if isinstance(number, exp.Literal) and number.is_int else None
-
-
-def _take_away(select: exp.Select, condition: exp.Expr) -> None:
-    """Takes a part of the WHERE away."""
-    around = condition.parent
-    while isinstance(around, exp.Paren):
-        condition, around = around, around.parent
-    if isinstance(around, exp.And):
-        around.replace(around.right if condition is around.left else around.left)
-    else:
-        select.set("where", None)
 
 
 def _put_on(query: Query, demands: _Demands) -> Query:

@@ -55,20 +55,20 @@ class Place:
 def find_place(tree: exp.Expr, relation: exp.Table) -> Place | None:
     """Where the rows of a relation are used, if it is one SELECT of a plain form that uses them, once."""
     all_rows = relation.find_ancestor(exp.Select)
-    if all_rows is None or all_rows.parent is None:
-        return None
-    holder = all_rows.parent
+    return None if all_rows is None else find_place_of_rows(tree, all_rows)
+
+
+def find_place_of_rows(tree: exp.Expr, rows: exp.Select) -> Place | None:
+    """Where the rows of a SELECT are used, if it is one other of a plain form that uses them, once."""
+    holder: exp.Expr | None = rows.parent
     while isinstance(holder, exp.Subquery) and isinstance(holder.parent, exp.Subquery) and not _is_dressed(holder):
         holder = holder.parent
     if isinstance(holder, exp.CTE):
-        holder_ = _only_use(tree, holder)
-        if holder_ is None:
-            return None
-        holder = holder_
-    alias = holder.args.get("alias")
-    if not isinstance(holder, (exp.Subquery, exp.Table)) or (alias is not None and alias.args.get("columns")):
+        holder = _only_use(tree, holder)
+    if not isinstance(holder, (exp.Subquery, exp.Table)) or _is_dressed(holder, "alias"):
         return None
-    if _is_dressed(holder, "alias"):
+    alias = holder.args.get("alias")
+    if alias is not None and alias.args.get("columns"):
         return None
     name = alias.this if alias is not None else holder.this if isinstance(holder, exp.Table) else None
     return _place_of(holder, "" if name is None else fold(name))

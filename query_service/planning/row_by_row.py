@@ -52,3 +52,22 @@ def is_repeatable(query: exp.Expr) -> bool:
         or (isinstance(node, exp.Anonymous) and node.name.lower() in _NAMES_NEW_EACH_TIME)
         for node in query.walk()
     )
+
+
+def keeps_rows(select: exp.Select) -> bool:
+    """Whether a SELECT gives a row for each row of its FROM that meets the WHERE, made of that row alone."""
+    shapes = ("group", "having", "distinct", "windows", "qualify", "kind")
+    return not any(select.args.get(part) for part in shapes) and all(map(is_row_by_row, select.expressions))
+
+
+def limits_of(select: exp.Select) -> list[exp.Expr]:
+    """The LIMIT and the OFFSET of a SELECT, as far as it has them."""
+    return [limit for part in ("limit", "offset") if (limit := select.args.get(part)) is not None]
+
+
+def count_of(limit: exp.Expr) -> int | None:
+    """The number of a LIMIT or OFFSET where it is written as one."""
+    number = limit.args.get("expression")
+    if not isinstance(limit, (exp.Limit, exp.Offset)) or limit.args.get("expressions"):
+        return None
+    return int(number.this) if isinstance(number, exp.Literal) and number.is_int else None

@@ -11,10 +11,9 @@ from query_service.language.inner_query import Query
 from query_service.language.source import Source
 from query_service.language.statements import Select, Statement
 from query_service.planning.columns import check_query
-from query_service.planning.narrowing import count_of, keeps_rows, limits_of
 from query_service.planning.places import Place, find_place
 from query_service.planning.relations import Surroundings
-from query_service.planning.row_by_row import is_row_by_row
+from query_service.planning.row_by_row import count_of, is_row_by_row, keeps_rows, limits_of
 from query_service.planning.steps import FetchRows, KeepRows, Step, StreamRows
 
 

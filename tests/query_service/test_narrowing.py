@@ -113,7 +113,16 @@ def draw_query(draw: random.Random) -> str:
     where = f" WHERE {conditions}" if conditions else ""
     source = draw.choice(["({P}) AS p", "({P}) p", "(({P})) p", "({P}) AS P"])
     with_ = ""
-    if draw.random() < 0.25:
+    if draw.random() < 0.3:  # through a SELECT that only hands rows on
+        inner = draw.choice(
+            ["*", "q.*", "id, upper(recording) AS predicted, speaker, minutes, lower(predicted) AS recording"]
+        )
+        condition = draw.choice(["", " WHERE minutes > 0.5", " WHERE predicted <> 'A' OR id = 7"])
+        last = draw.choice(["", "", " ORDER BY minutes, id, speaker, recording LIMIT 9"])
+        source = f"(SELECT {inner} FROM ({{P}}) q{condition}{last}) {draw.choice(['p', 'AS p'])}"
+        if draw.random() < 0.3:
+            with_, source = f"WITH s AS {source.rsplit(')', 1)[0]}) ", "s AS p"
+    elif draw.random() < 0.25:
         with_, source = "WITH heard AS ({P}) ", draw.choice(["heard p", "heard AS p"])
     shape = draw.random()
     if shape < 0.35:  # one row for each
