@@ -244,7 +244,7 @@ class NotebookDisplay:
     def close(self) -> None:
         """Says where a statement stopped that has not ended well."""
         if self._handle is not None and self._last is not None:
-            text = f"{self._kind}: stopped at {self._last.phase}, {detail(self._last)}"
+            text = f"{self._kind}: left off at {self._last.phase}, {detail(self._last)}"
             self._update(html.line(text), text)
             self._handle = None
 

@@ -80,7 +80,7 @@ def test_an_interrupted_cell_stops_its_statement_and_the_next_one_runs(peer, tmp
     cells = ("%load_ext thanosql", f"%thanosql {peer.address}", interrupt, "%%thanosql\nBUILD …", "%thanosql")
     notebook = run_cells(*cells, folder=tmp_path, allow_errors=True)
     progress, error = notebook.cells[3].outputs
-    assert "BUILD MODEL: stopped at training, 3 of 9 steps" in progress["data"]["text/html"]
+    assert "BUILD MODEL: left off at training, 3 of 9 steps" in progress["data"]["text/html"]
     assert "\n".join(error["traceback"]) == "Cancelled: interrupted: the statement is stopped"
     assert all(each.is_set() for each in peer.player.cancelled.values())
     assert "connected" in notebook.cells[4].outputs[0]["text"]
