@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+import thanosql
 from thanosql.errors import Cancelled, StatementSyntaxError
-from thanosql.shell import ends_statement
+from thanosql.shell import _loop, ends_statement
 from thanosql.types import Notice, Progress, Severity
 
 
@@ -114,6 +115,18 @@ def test_a_shell_without_a_terminal_runs_what_it_reads(peer):
     run = command("shell", peer=peer, input="SELECT 1\nAS a")
     assert run.returncode == 0
     assert "1 row" in run.stdout
+
+
+def test_a_shell_takes_up_a_statement_by_its_id(peer, capsys):
+    peer.plays(*peer.statement(peer.rows(a=[1])), *peer.statement(peer.rows(b=[2, 3]), index=1))
+    peer.player.cancelled["4f2e91ab"] = threading.Event()
+    typed = iter([r"\attach 4f2e91ab", r"\q"])
+    with thanosql.connect(peer.address) as session:
+        _loop(session, lambda prompt: next(typed))
+    shown = capsys.readouterr().out
+    assert "1 row ·" in shown
+    assert "2 rows ·" in shown
+    assert peer.player.executed == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
