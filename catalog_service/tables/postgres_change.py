@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from psycopg import RawCursor, sql
 
 from catalog_service.catalog import WriteMode, match_insert, unknown_table
+from catalog_service.tables.postgres_connections import Connection, Running
 from catalog_service.tables.postgres_guard import check_change, check_query
-from catalog_service.tables.postgres_query import Connection, Running, check_names, describe, fill_relations
+from catalog_service.tables.postgres_query import check_names, describe, fill_relations
 from catalog_service.tables.postgres_tables import claim, columns_of, count_rows, replacing, stamp, table_named
 from catalog_service.tables.store import Relations
 

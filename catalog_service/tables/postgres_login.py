@@ -37,6 +37,7 @@ _CONNECT_SECONDS = 10
 _DANGEROUS_ROLES = ("pg_read_server_files", "pg_write_server_files", "pg_execute_server_program", "pg_read_all_data")
 
 Url = sa.URL
+"""The address of a database."""
 
 
 def read_url(text: str) -> Url:
@@ -195,6 +196,11 @@ def _check_rights(connection: psycopg.Connection, url: Url) -> None:
             excess = f"is a member of {role}"
     if foreign := connection.execute(_FOREIGN, [TABLES]).fetchone():
         excess = f"may read {foreign[0]}, which is no table of the users'"
+    if not _one(connection, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
+        raise Unavailable(
+            f"{name!r} may not make temporary tables, in which rows come along with a query",
+            hint=f'As the database\'s owner: GRANT TEMPORARY ON DATABASE "{url.database}" TO {name}.',
+        )
     if excess:
         raise Unavailable(
             f"users' SQL cannot run as {name!r}: it {excess}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,65 +10,22 @@ import pyarrow as pa
 from psycopg import sql
 
 from catalog_service.column_types import repeated_names
+from catalog_service.tables.postgres_connections import Connection, Running
 from catalog_service.tables.postgres_guard import check_query
 from catalog_service.tables.postgres_rows import read_batches, write_csv
 from catalog_service.tables.postgres_types import ResultColumn, column_type
 from catalog_service.tables.record_batches import split
 from catalog_service.tables.store import Relations
-from thanosql.errors import Cancelled, StatementError
+from thanosql.errors import StatementError
 
 if TYPE_CHECKING:
     from catalog_service.tables.postgres_store import PostgresStore
-
-Connection = psycopg.Connection[tuple[object, ...]]
-
-_CANCEL_SECONDS = 5.0
 
 _MANY_ROWS = 1_000
 """Rows of a relation from which on PostgreSQL is told how many there are, for its plan."""
 
 LONGEST_NAME = 63
 """Bytes of a name in PostgreSQL; it would cut a longer one, silently."""
-
-
-class Running:
-    """What a connection does now, for whoever wants to stop it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connection: Connection | None = None
-        self.cancelled = False
-
-    def begin(self, connection: Connection) -> None:
-        """From here on `cancel` stops the connection's statements.
-
-        Raises:
-            Cancelled: `cancel` was called before.
-        """
-        with self._lock:
-            self._connection = connection
-        self.raise_if_cancelled()
-
-    def end(self) -> None:
-        """From here on `cancel` does nothing."""
-        with self._lock:
-            self._connection = None
-
-    def cancel(self) -> None:
-        """Stops what runs, from any thread; does nothing to what has ended."""
-        with self._lock:
-            self.cancelled = True
-            if self._connection is not None and not self._connection.closed:
-                self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
-
-    def raise_if_cancelled(self) -> None:
-        """Ends what was cancelled between two statements.
-
-        Raises:
-            Cancelled: `cancel` was called.
-        """
-        if self.cancelled:
-            raise Cancelled("the query was cancelled")
 
 
 class PostgresQuery:

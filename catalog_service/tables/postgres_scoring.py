@@ -84,9 +84,14 @@ $function$;
 CREATE OR REPLACE FUNCTION <schema>.thanosql_word_errors(reference text, hypothesis text) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $function$
 DECLARE
-  a text[] := string_to_array(<schema>.thanosql_normalise(reference), ' ');
-  b text[] := string_to_array(<schema>.thanosql_normalise(hypothesis), ' ');
+  a text[];
+  b text[];
 BEGIN
+  IF reference = hypothesis THEN
+    RETURN 0;
+  END IF;
+  a := string_to_array(<schema>.thanosql_normalise(reference), ' ');
+  b := string_to_array(<schema>.thanosql_normalise(hypothesis), ' ');
   IF a = b THEN
     RETURN 0;
   ELSIF cardinality(a) = 0 OR cardinality(b) = 0 THEN
@@ -101,9 +106,14 @@ $function$;
 CREATE OR REPLACE FUNCTION <schema>.thanosql_character_errors(reference text, hypothesis text) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $function$
 DECLARE
-  a text := <schema>.thanosql_normalise(reference);
-  b text := <schema>.thanosql_normalise(hypothesis);
+  a text;
+  b text;
 BEGIN
+  IF reference = hypothesis THEN
+    RETURN 0;
+  END IF;
+  a := <schema>.thanosql_normalise(reference);
+  b := <schema>.thanosql_normalise(hypothesis);
   IF a = b THEN
     RETURN 0;
   ELSIF length(a) <= 255 AND length(b) <= 255 THEN

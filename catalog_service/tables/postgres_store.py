@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 
 import psycopg
 import pyarrow as pa
-import sqlalchemy as sa
 from psycopg import sql
-from psycopg.pq import TransactionStatus
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from catalog_service.catalog import WriteMode, check_rename, check_rename_column, unknown_table
 from catalog_service.tables.postgres_change import PostgresChange, PostgresWrite
+from catalog_service.tables.postgres_connections import Connection, Connections, Running, prefer_tables
 from catalog_service.tables.postgres_errors import to_query_error, to_write_error
 from catalog_service.tables.postgres_guard import STEADY, Checked
-from catalog_service.tables.postgres_login import TABLES, Url, prepare, read_url, unreachable
-from catalog_service.tables.postgres_query import (
-    Connection,
-    PostgresQuery,
-    Running,
-    check_names,
-    copy_in,
-    define,
-)
-from catalog_service.tables.postgres_scoring import SCHEMA as FUNCTIONS
+from catalog_service.tables.postgres_login import Url, prepare, read_url
+from catalog_service.tables.postgres_query import PostgresQuery, check_names, copy_in, define
 from catalog_service.tables.postgres_tables import (
     claim,
     count_rows,
@@ -41,29 +28,8 @@ from catalog_service.tables.postgres_tables import (
     table_named,
 )
 from catalog_service.tables.store import Insert, Relations
-from thanosql.errors import Cancelled, Overloaded, StatementError
+from thanosql.errors import Cancelled, StatementError
 from thanosql.types import Table
-
-log = logging.getLogger(__name__)
-
-_SETTINGS = {
-    # Tables first: a user's table may have the name of one of PostgreSQL's own. Then functions of ours.
-    "search_path": f"{TABLES},{FUNCTIONS},pg_catalog",
-    "TimeZone": "UTC",
-    "standard_conforming_strings": "on",
-    "bytea_output": "hex",
-    "DateStyle": "ISO",
-    "IntervalStyle": "postgres",
-    # Rows come in the order in which they went in, also where two queries read at once.
-    "synchronize_seqscans": "off",
-    # Compiling takes longer than most of these queries.
-    "jit": "off",
-}
-
-_MOST_CONNECTIONS = 32
-_KEPT_CONNECTIONS = 8
-_WAIT_SECONDS = 10.0
-_CLOSE_SECONDS = 10.0
 
 _REFUSED_CALLS = """
 SELECT proname FROM pg_catalog.pg_proc
@@ -92,30 +58,11 @@ class PostgresStore:
     sql_dialect = "postgres"
 
     def __init__(self, url: Url) -> None:
-        self._url = url
-        self._engine = sa.create_engine(
-            url,
-            pool_size=_KEPT_CONNECTIONS,
-            max_overflow=_MOST_CONNECTIONS - _KEPT_CONNECTIONS,
-            pool_timeout=_WAIT_SECONDS,
-            pool_pre_ping=True,
-            pool_reset_on_return=None,  # `_give_back` does more
-            connect_args={
-                "options": " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items()),
-                "application_name": "thanosql catalog_service",
-                "client_encoding": "utf8",
-                "connect_timeout": int(_WAIT_SECONDS),
-                # What a user's SQL prepared would be gone with DISCARD ALL.
-                "prepare_threshold": None,
-            },
-        )
-        self._lock = threading.Lock()
-        self._ended = threading.Condition(self._lock)
-        self._running: set[Running] = set()
+        self._connections = Connections(url)
 
     def tables(self) -> tuple[Table, ...]:
         """Every table, as of one moment, by name."""
-        with self._session(Running()) as connection:
+        with self._connections.session() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             return read_tables(connection)
 
@@ -204,7 +151,7 @@ class PostgresStore:
         """Names of the tables."""
         if connection is not None:
             return read_names(connection)
-        with self._session(Running()) as own:
+        with self._connections.session() as own:
             return read_names(own)
 
     def check_names_in(self, connection: Connection, checked: Checked, relations: Relations) -> None:
@@ -225,12 +172,13 @@ class PostgresStore:
             foreign = sorted(checked.own_tables - known)
             if foreign:
                 raise unknown_table(foreign[0], known)
+            prefer_tables(connection)
 
     @contextmanager
     def asking(self, running: Running) -> Iterator[Connection]:
         """A transaction for SQL of a user's, which `running` and `close` can stop; failures are said as ours."""
         try:
-            with self._session(running) as connection:
+            with self._connections.session(running) as connection:
                 yield connection
         except psycopg.Error as error:
             if running.cancelled:
@@ -242,14 +190,7 @@ class PostgresStore:
 
     def close(self) -> None:
         """Stops what runs and gives the connections back."""
-        with self._lock:
-            running = list(self._running)
-        for each in running:
-            each.cancel()
-        with self._ended:
-            if not self._ended.wait_for(lambda: not self._running, timeout=_CLOSE_SECONDS):
-                log.warning("%d calls still use the tables", len(self._running))
-        self._engine.dispose()
+        self._connections.close()
 
     def _alter(self, name: str, new_name: str, change: sql.Composable, now: datetime) -> None:
         with self._altering(name) as connection:
@@ -265,7 +206,7 @@ class PostgresStore:
         """A transaction that writes the table `name`, with nothing of a user's SQL in it."""
         running = Running()
         try:
-            with self._session(running) as connection:
+            with self._connections.session(running) as connection:
                 yield connection
         except psycopg.Error as error:
             if running.cancelled:
@@ -280,53 +221,6 @@ class PostgresStore:
         if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)):
             return self.tables(), []
         if isinstance(error, psycopg.errors.UndefinedFunction):
-            with self._session(Running()) as connection:
+            with self._connections.session() as connection:
                 return (), [str(name) for (name,) in connection.execute(_CALLABLE, [list(STEADY)]).fetchall()]
         return (), []
-
-    @contextmanager
-    def _session(self, running: Running) -> Iterator[Connection]:
-        """A connection in a transaction that is committed when the block ends well, and undone when not."""
-        raw = self._take()
-        connection = raw.driver_connection
-        assert isinstance(connection, psycopg.Connection)
-        with self._lock:
-            self._running.add(running)
-        try:
-            running.begin(connection)
-            yield connection
-            connection.commit()
-        finally:
-            running.end()
-            _give_back(raw, connection, running)
-            with self._ended:
-                self._running.discard(running)
-                self._ended.notify_all()
-
-    def _take(self) -> sa.PoolProxiedConnection:
-        try:
-            return self._engine.raw_connection()
-        except PoolTimeoutError as error:
-            raise Overloaded(
-                f"{_MOST_CONNECTIONS} statements use the tables already",
-                hint="Run the statement again when one of them has ended.",
-                retry_after=2.0,
-            ) from error
-        except DBAPIError as error:
-            raise unreachable(self._url, error) from error
-
-
-def _give_back(raw: sa.PoolProxiedConnection, connection: Connection, running: Running) -> None:
-    """Gives a connection back as good as new, or ends it: a late cancel must not meet the next statement."""
-    usable = False
-    if not running.cancelled and not connection.closed:
-        with suppress(psycopg.Error):
-            if connection.info.transaction_status is not TransactionStatus.ACTIVE:
-                connection.rollback()
-                connection.autocommit = True
-                connection.execute("DISCARD ALL")
-                connection.autocommit = False
-                usable = True
-    if not usable:
-        raw.invalidate()
-    raw.close()

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from psycopg import errors, sql
 
 from catalog_service.catalog import WriteMode
+from catalog_service.tables.postgres_connections import Connection
 from catalog_service.tables.postgres_errors import being_read, being_written, name_taken
 from catalog_service.tables.postgres_login import TABLES
-from catalog_service.tables.postgres_query import Connection
 from catalog_service.tables.postgres_types import described_name
 from thanosql.types import EPOCH, Column, Table
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from catalog_service.schema.database import open_database
-from catalog_service.tables.postgres_query import Running, describe
+from catalog_service.tables.postgres_query import describe
 from catalog_service.tables.postgres_store import PostgresStore, open_postgres_store
 from tests.catalog_service.tables.store_rows import read, rows_of, write
 from tests.postgres_server import connect
@@ -90,7 +90,7 @@ def login(postgres: sa.URL, database: sa.URL) -> Iterator[sa.URL]:
 )
 def test_the_engine_refuses_what_the_guard_would_let_through(store: PostgresStore, database: sa.URL, sql: str) -> None:
     names = {"login": database.username, "user": f"thanosql_user_of_{database.database}", "database": database.database}
-    with store._session(Running()) as connection:
+    with store._connections.session() as connection:
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(sql.format(**names).encode())
         # Refused, and not just wrong.
@@ -100,7 +100,7 @@ def test_the_engine_refuses_what_the_guard_would_let_through(store: PostgresStor
 
 
 def test_no_role_is_left_to_go_back_to(store: PostgresStore, database: sa.URL) -> None:
-    with store._session(Running()) as connection:
+    with store._connections.session() as connection:
         connection.execute("RESET ROLE")
         connection.execute("RESET SESSION AUTHORIZATION")
         row = connection.execute("SELECT session_user, current_user, current_setting('is_superuser')").fetchone()
@@ -111,7 +111,7 @@ def test_no_role_is_left_to_go_back_to(store: PostgresStore, database: sa.URL) -
 def test_a_query_cannot_leave_its_read_only_transaction(store: PostgresStore) -> None:
     for sql in ("INSERT INTO t VALUES (2)", "SELECT set_config('transaction_read_only', 'off', false)",
                 "SET TRANSACTION READ WRITE"):  # fmt: skip
-        with store._session(Running()) as connection:
+        with store._connections.session() as connection:
             connection.execute("SET TRANSACTION READ ONLY")
             connection.execute("SELECT 1")
             with pytest.raises(psycopg.Error):
@@ -124,7 +124,7 @@ def test_a_query_cannot_leave_its_read_only_transaction(store: PostgresStore) ->
     "sql", ["SELECT 1; DELETE FROM t", "SELECT 1) AS q; DELETE FROM t; SELECT * FROM (SELECT 1", "SELECT 1 AS a;"]
 )
 def test_two_statements_in_one_text_are_none(store: PostgresStore, sql: str) -> None:
-    with store._session(Running()) as connection:
+    with store._connections.session() as connection:
         with pytest.raises(psycopg.errors.SyntaxError):
             describe(connection, sql)
         connection.rollback()
@@ -148,7 +148,7 @@ def test_a_superuser_s_login_is_not_what_users_sql_runs_under(
     postgres_database: Callable[[], sa.URL], postgres: sa.URL
 ) -> None:
     url = postgres_database()
-    with closing(open_at(postgres.set(database=url.database))) as store, store._session(Running()) as connection:
+    with closing(open_at(postgres.set(database=url.database))) as store, store._connections.session() as connection:
         row = connection.execute(
             "SELECT session_user, rolsuper FROM pg_catalog.pg_roles WHERE rolname = session_user"
         ).fetchone()

@@ -233,6 +233,18 @@ class TestPostgresStore(StoreTests):
         store.drop("others")
         assert [table.name for table in store.tables()] == ["Calls"]
 
+    def test_a_table_may_have_the_name_of_a_type(self, store: PostgresStore) -> None:
+        for name in ("text", "date", "jsonb", "sum"):
+            write(store, name, {"a": [1]})
+        sql = "SELECT a::text, '2024-01-01'::date::text, '{}'::jsonb::text, sum(a) FROM text GROUP BY a"
+        assert rows_of(store, sql) == [("1", "2024-01-01", "{}", 1)]
+        assert write_query(store, "u", "SELECT cast(a AS text) AS a FROM date") == 1
+        assert [column.type for table in store.tables() for column in table.columns if table.name == "u"] == ["text"]
+
+    def test_rows_are_sampled(self, store: PostgresStore) -> None:
+        write(store, "t", {"a": [1, 2, 3]})
+        assert read(store, "SELECT a FROM t TABLESAMPLE bernoulli (100)").num_rows == 3
+
     def test_rows_are_counted_through_every_kind_of_write(self, store: PostgresStore, database: sa.URL) -> None:
         write(store, "t", {"a": [1, 2]})
         write(store, "t", {"a": [3]}, WriteMode.APPEND)
