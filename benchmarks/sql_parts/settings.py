@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving_parts.speech import Speech
+from serving_parts.speech import BASE, LIGHT, Speech
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,11 @@ class Settings:
     rounds: int
     """How often each contender takes its turn."""
     seed: int
+
+    @property
+    def model(self) -> str:
+        """wav2vec2-base; in a quick look a light one, which is some seventy times faster."""
+        return LIGHT if self.is_quick else BASE
 
     def of(self, usual: int, quick: int) -> int:
         """A number that is smaller in a quick look."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from serving_parts.report import Table, tell
-from serving_parts.speech import BASE, SAMPLE_RATE
+from serving_parts.speech import SAMPLE_RATE
 
 from sql_parts.services import add_model
 from sql_parts.settings import Settings
@@ -25,12 +25,12 @@ def measure(settings: Settings) -> Table:
     """The same recordings, in turn; each time all are transcribed, for PREDICT has cache=False."""
     recordings = settings.speech.take(settings.of(ROWS, QUICK_ROWS))
     state = settings.scratch / "udf"
-    add_model(state, BASE)
+    add_model(state, settings.model)
     paths = [each.path for each in recordings]
     seconds = sum(each.seconds for each in recordings)
     contenders = {"PREDICT": prepare_predict, "UDF": prepare_udf}
-    predict, udf = take_turns(contenders, (settings.speech.workspace, state, paths), settings.rounds)
-    table = Table(f"PREDICT and a UDF: {len(paths)} recordings, {seconds:.0f} s of audio, wav2vec2-base")
+    predict, udf = take_turns(contenders, (settings.speech.workspace, state, settings.model, paths), settings.rounds)
+    table = Table(f"PREDICT and a UDF: {len(paths)} recordings, {seconds:.0f} s of audio, the {settings.model} model")
     same = sum(map(str.__eq__, predict.result[0], udf.result[0])) / len(paths)
     for each in (predict, udf):
         rate = seconds / sorted(each.seconds)[len(each.seconds) // 2]
@@ -40,17 +40,17 @@ def measure(settings: Settings) -> Table:
     return table
 
 
-def prepare_predict(workspace: Path, state: Path, paths: list[str]) -> Callable[[], tuple[list[str], str]]:
+def prepare_predict(workspace: Path, state: Path, model: str, paths: list[str]) -> Callable[[], tuple[list[str], str]]:
     """The statement, through a session in local mode, no cache used."""
     import thanosql
 
     session = thanosql.connect(workspace=workspace, state=state)
     values = ", ".join(f"('{path}')" for path in paths)
-    statement = f"PREDICT USING {BASE} OPTIONS (cache=False) AS SELECT * FROM (VALUES {values}) AS t (audio_path)"
+    statement = f"PREDICT USING {model} OPTIONS (cache=False) AS SELECT * FROM (VALUES {values}) AS t (audio_path)"
     return lambda: (session.sql(statement, progress=False).to_arrow()["predicted"].to_pylist(), "in local mode")
 
 
-def prepare_udf(workspace: Path, state: Path, paths: list[str]) -> Callable[[], tuple[list[str], str]]:
+def prepare_udf(workspace: Path, state: Path, model: str, paths: list[str]) -> Callable[[], tuple[list[str], str]]:
     """A vectorised function of DuckDB: files decoded by threads, sorted by length, in padded batches through the graph.
 
     The size of the batch is the quickest of a few on this machine.
@@ -58,7 +58,7 @@ def prepare_udf(workspace: Path, state: Path, paths: list[str]) -> Callable[[], 
     import duckdb
     import pyarrow as pa
 
-    transcribe = Transcriber(state)
+    transcribe = Transcriber(state, model)
     trial = sorted(paths)[: max(BATCH_SIZES)]
     times = {}
     for size in BATCH_SIZES:
@@ -87,12 +87,12 @@ def prepare_udf(workspace: Path, state: Path, paths: list[str]) -> Callable[[], 
 class Transcriber:
     """The exported graph in ONNX Runtime, with the threads of the machine."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, model: str) -> None:
         import onnxruntime
 
         from thanosql.modelstore import GRAPH, read_description, version_folder
 
-        folder = version_folder(state / "models", BASE, 1)
+        folder = version_folder(state / "models", model, 1)
         self._description = read_description(folder)
         self._session = onnxruntime.InferenceSession(str(folder / GRAPH), providers=["CPUExecutionProvider"])
         self._decoders = ThreadPoolExecutor(os.cpu_count() or 1)
