@@ -12,16 +12,18 @@ from query_service.planning.steps import GetDataset, GetModel, UploadModel
 from query_service.running.progress import Pacer
 from query_service.running.work import SUCCESS, Outcome, Steps, Work
 from thanosql.errors import (
+    BaseModelUnavailable,
     DataError,
     InternalError,
     NameTaken,
     NotFound,
     NotSupported,
     PathRefused,
+    Unavailable,
     UnknownBaseModel,
     UnknownModel,
 )
-from thanosql.types import BaseModelSource, GetDatasetResult, JobKind, JobSpec, Notice, Progress, Severity
+from thanosql.types import BaseModel, BaseModelSource, GetDatasetResult, JobKind, JobSpec, Notice, Progress, Severity
 from thanosql.workspace import resolve
 
 
@@ -30,10 +32,14 @@ def get_model(step: GetModel, work: Work) -> Steps:
 
     Raises:
         UnknownModel: there is none of that name.
+        NotSupported: it is a folder, which UPLOAD MODEL takes.
     """
-    _check_prebuilt(step.name, work)
-    base = base_of(step.name.text)
-    return (yield from _export(step.model, base, step.name, step.statement, work))
+    base = base_of(_find_prebuilt(step.name, work))
+    resolved = _resolve(base, step.name, work)
+    if resolved.source is BaseModelSource.FOLDER:
+        hint = f"UPLOAD MODEL {step.model} FROM '{base}' makes a model of it."
+        raise work.source.error(NotSupported, f"{base!r} is a folder of the workspace", step.name.at, hint)
+    return (yield from _export(step.model, base, resolved, step.statement, work))
 
 
 def upload_model(step: UploadModel, work: Work) -> Steps:
@@ -53,7 +59,7 @@ def upload_model(step: UploadModel, work: Work) -> Steps:
         raise work.source.error(NotFound, f"the folder {step.path.text!r} {what}", step.path.at, hint)
     # A path that begins with a dot is never taken for a name, or for a repository of the hub.
     base = f"./{folder.relative_to(work.workspace.resolve()).as_posix()}"
-    return (yield from _export(step.model, base, step.path, step.statement, work))
+    return (yield from _export(step.model, base, _resolve(base, step.path, work), step.statement, work))
 
 
 def get_dataset(step: GetDataset, work: Work) -> Steps:
@@ -65,37 +71,36 @@ def get_dataset(step: GetDataset, work: Work) -> Steps:
                 return Outcome(message=f"{SUCCESS}: {event.path}, {event.files} files, {event.bytes} bytes")
             if pacer.lets_through(event, work.clock()):
                 yield event
-    except (NotFound, NameTaken, PathRefused, DataError) as error:
+    except (NotFound, NameTaken, PathRefused, DataError, Unavailable) as error:
         raise work.source.placed(error, step.name.at) from error
     raise InternalError("trainer_service ended GET without a result", hint="Its log says why.")
 
 
-def _check_prebuilt(name: Name, work: Work) -> None:
-    if "/" in name.text:  # a repository of the hub
-        return
+def _find_prebuilt(name: Name, work: Work) -> str:
+    """A pre-built model's name as it is written in lists; that of a repository as it stands."""
+    if "/" in name.text:
+        return name.text
     names = [base.name for base in work.services.trainer.list_base_models()] + list(NAMED_HERE)
-    if name.text.lower() not in {each.lower() for each in names}:
+    found = next((each for each in names if each.lower() == name.text.lower()), None)
+    if found is None:
         hint = suggest(name.text, names, "pre-built models")
         hint += " Others, in quotes, by the id of a Hugging Face repository; a folder of the workspace: UPLOAD MODEL."
         raise work.source.error(UnknownModel, f"there is no pre-built model {name}", name.at, hint)
+    return found
+
+
+def _resolve(base: str, written: Name, work: Work) -> BaseModel:
+    """What a base model's name stands for; errors show what the user has written for it."""
+    try:
+        return work.services.trainer.resolve_base_model(base)
+    except (UnknownBaseModel, BaseModelUnavailable, PathRefused) as error:
+        raise work.source.placed(error, written.at) from error
 
 
 def _export(
-    model: Name, base: str, written: Name, statement: str, work: Work
+    model: Name, base: str, resolved: BaseModel, statement: str, work: Work
 ) -> Generator[Progress | Notice, None, Outcome]:
-    """Has the trainer make a model of a base model as it is, and follows it.
-
-    Raises:
-        UnknownBaseModel, PathRefused: it is none that can be used.
-        NotSupported: a folder, which UPLOAD MODEL takes.
-    """
-    try:
-        resolved = work.services.trainer.resolve_base_model(base)
-    except (UnknownBaseModel, PathRefused) as error:
-        raise work.source.placed(error, written.at) from error
-    if resolved.source is BaseModelSource.FOLDER and not base.startswith("./"):
-        hint = f"UPLOAD MODEL {model} FROM '{base}' makes a model of it."
-        raise work.source.error(NotSupported, f"{base!r} is a folder of the workspace", written.at, hint)
+    """Has the trainer make a model of a base model as it is, and follows it."""
     if resolved.fallback_notice:
         yield Notice(resolved.fallback_notice, Severity.WARNING)
     spec = JobSpec(JobKind.EXPORT, model=model.text, base=base, new_version=True, statement=statement)

@@ -28,10 +28,22 @@ from query_service.config import QueryConfig
 from query_service.running.arrow import read_rows
 from thanosql.clients import CatalogClient, QueryClient
 from thanosql.convert import from_message, to_message
-from thanosql.errors import Cancelled, DataError, JobFailed, NameTaken, ThanoSQLError, UnknownBaseModel
+from thanosql.errors import Cancelled, DataError, JobFailed, NameTaken, NotFound, ThanoSQLError, UnknownBaseModel
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.status import to_status
-from thanosql.types import Column, JobProgress, JobResult, JobSpec, JobState, Model, ModelState, Rows, Snapshot, Table
+from thanosql.types import (
+    Column,
+    Dataset,
+    JobProgress,
+    JobResult,
+    JobSpec,
+    JobState,
+    Model,
+    ModelState,
+    Rows,
+    Snapshot,
+    Table,
+)
 from thanosql.v1 import inference_pb2, inference_pb2_grpc, trainer_pb2, trainer_pb2_grpc, types_pb2
 
 HERE = Path(__file__).parent
@@ -186,6 +198,12 @@ class PlayedInference(inference_pb2_grpc.InferenceServiceServicer):
             yield inference_pb2.TranscribeResponse(transcript=transcript)
 
 
+DATASETS = (
+    Dataset("librispeech_data", "tutorial_data/librispeech_data", "the tutorial's", is_there=False),
+    Dataset("other_data", "other_data", "which is there", is_there=True),
+)
+
+
 class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
     """A trainer whose jobs go as a test tells them to; an export registers its model."""
 
@@ -206,16 +224,36 @@ class PlayedTrainer(trainer_pb2_grpc.TrainerServiceServicer):
         """The rows of its jobs are not kept any more."""
         self.progress: dict[str, JobProgress] = {}
         self.planned: list[tuple[JobSpec, int, list[float]]] = []
+        self.datasets: list[tuple[str, bool]] = []
+        """Name and overwrite of each that was asked for."""
 
     def ListBaseModels(self, request: Any, context: grpc.ServicerContext) -> Any:
         models = [trainer_pb2.BaseModel(name="Wav2Vec2En", checkpoint="a/b", revision="c", language="en", source=1)]
         return trainer_pb2.ListBaseModelsResponse(models=models)
 
     def ResolveBaseModel(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if request.name.startswith("./"):
+            return trainer_pb2.BaseModel(name=request.name[2:], checkpoint=request.name, source=3)
         if request.name != "Wav2Vec2En":
             error = UnknownBaseModel(f"no base model {request.name}", hint="LIST BASE MODELS shows them.")
             context.abort_with_status(to_status(error))
         return trainer_pb2.BaseModel(name=request.name, checkpoint="a/b", fallback_notice=self.fallback_notice)
+
+    def ListDatasets(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return trainer_pb2.ListDatasetsResponse(datasets=[to_message(each, trainer_pb2.Dataset) for each in DATASETS])
+
+    def GetDataset(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        self.datasets.append((request.name, request.overwrite))
+        known = next((each for each in DATASETS if each.name == request.name), None)
+        if known is None:
+            context.abort_with_status(to_status(NotFound(f"there is no data set {request.name!r}")))
+        elif known.is_there and not request.overwrite:
+            context.abort_with_status(to_status(NameTaken(f"{known.path!r} has files already")))
+        else:
+            yield trainer_pb2.GetDatasetEvent(progress=types_pb2.Progress(phase="write files", done=1, total=2))
+            yield trainer_pb2.GetDatasetEvent(
+                result=trainer_pb2.GetDatasetResult(path=known.path, files=2, bytes=1_234)
+            )
 
     def PlanTraining(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.planned.append((from_message(request.spec, JobSpec), request.rows, list(request.seconds)))

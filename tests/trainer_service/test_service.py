@@ -310,6 +310,18 @@ def test_a_model_that_waits_for_its_export_is_made_from_its_base(services: Servi
 
 
 @pytest.mark.slow
+def test_an_export_that_is_asked_for_makes_a_new_version_of_a_model_that_is_ready(services: Services) -> None:
+    first = JobSpec(JobKind.EXPORT, "uploaded", "./small", new_version=True)
+    made = services.follow(services.trainer.submit_job(first, []))[-1].event
+    again = services.follow(services.trainer.submit_job(first, []))[-1].event
+    assert isinstance(made, JobResult)
+    assert isinstance(again, JobResult)
+    assert (made.version, again.version) == (1, 2)
+    model = services.catalog.get_model("uploaded")
+    assert (model.version, model.class_name, model.state) == (2, "small", ModelState.READY)
+
+
+@pytest.mark.slow
 def test_rows_of_which_none_can_be_used_fail_the_job_with_counts(services: Services) -> None:
     job = services.train(replace(SPEC, model="n"), [{"audio_path": "gone.flac", "text": "hello"}] * 3)
     with pytest.raises(JobFailed, match="none of the 3 rows can be learned from: 3 missing"):
