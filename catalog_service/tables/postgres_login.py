@@ -19,8 +19,8 @@ from psycopg import sql
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
+from catalog_service.tables.postgres_functions import functions_sql
 from catalog_service.tables.postgres_scoring import SCHEMA as FUNCTIONS
-from catalog_service.tables.postgres_scoring import scoring_sql
 from thanosql.errors import NotSupported, Unavailable
 
 TABLES = "thanosql_tables"
@@ -148,7 +148,7 @@ def _make_schemas(connection: psycopg.Connection, user: str | None) -> None:
     ):
         connection.execute(sql.SQL("CREATE EXTENSION fuzzystrmatch SCHEMA {}").format(sql.Identifier(FUNCTIONS)))
         extension = (FUNCTIONS,)
-    functions = scoring_sql(f'"{extension[0]}".levenshtein' if extension else None)
+    functions = functions_sql(f'"{extension[0]}".levenshtein' if extension else None)
     mark = hashlib.sha256(functions.encode()).hexdigest()
     if _one(connection, "SELECT obj_description(%s::regnamespace, 'pg_namespace')", FUNCTIONS) != mark:
         with connection.transaction():

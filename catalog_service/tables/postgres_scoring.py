@@ -122,11 +122,6 @@ BEGIN
   RETURN <schema>.thanosql_distance(string_to_array(a, NULL), string_to_array(b, NULL));
 END
 $function$;
-
--- A sum of whole numbers is a whole number here, as in the other store.
-CREATE OR REPLACE AGGREGATE <schema>.sum(bigint) (
-  SFUNC = pg_catalog.int8pl, STYPE = bigint, COMBINEFUNC = pg_catalog.int8pl, PARALLEL = SAFE
-);
 """
 
 # Each word becomes one character, so that the extension's function counts words.

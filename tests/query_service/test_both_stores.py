@@ -85,6 +85,11 @@ def calls(services: Services) -> Services:
             "SELECT id FROM calls WHERE id IN (SELECT id FROM calls WHERE ok) UNION SELECT 9 ORDER BY id",
             [(1,), (4,), (9,)],
         ),
+        (
+            "SELECT round(avg(minutes), 1) AS a, round(max(minutes) / 3, 2) AS b, any_value(speaker) AS c "
+            "FROM calls WHERE id = 2",
+            [(2.5, 0.83, "이영희")],
+        ),
         ("SELECT n FROM generate_series(1, 3) AS g(n)", [(1,), (2,), (3,)]),
         ("SELECT CASE WHEN ok THEN 1 ELSE 0 END AS c FROM calls ORDER BY id", [(1,), (0,), (0,), (1,)]),
         ("SELECT cast('12' AS integer) + 1 AS n, 5::text || 'x' AS t", [(13, "5x")]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 import psycopg
@@ -199,6 +199,8 @@ def test_the_user_is_let_in_again_after_the_login_s_password_has_changed(
 
 
 def test_a_wrong_password_is_told_without_it(database: sa.URL) -> None:
+    with suppress(psycopg.OperationalError), connect(database.set(password="wrong-one")):
+        pytest.skip("this server asks nobody for a password")
     with pytest.raises(Unavailable, match="password authentication failed") as caught:
         open_at(database.set(password="wrong-one"))
     assert "wrong-one" not in str(caught.value)
