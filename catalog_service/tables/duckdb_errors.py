@@ -24,9 +24,18 @@ _PREFIX = re.compile(r"(?P<kind>[A-Za-z][A-Za-z ]*?) ?Error: (?P<text>.*)", re.D
 # What DuckDB advises its own users: they could change its settings, ours cannot. The line it quotes is
 # of the SQL that we made, not of the user's.
 _ADVICE = re.compile(
-    r"\s*(\n\nLINE \d+:|\n\nPossible solutions:|Use TRY\(|\nTry increasing |\n\nSee also |See also https?:).*",
+    r"\s*(\n\nLINE \d+:|\n+Use \"SET |\n\nPossible solutions:|Use TRY\(|\nTry increasing |"
+    r"\n\nSee also |See also https?:).*",
     re.DOTALL,
 )
+
+_NAMES_OF_TYPES = {
+    "VARCHAR": "text",
+    "STRING_LITERAL": "text",
+    "INTEGER_LITERAL": "integer",
+    "DOUBLE": "double precision",
+}
+"""What PostgreSQL calls DuckDB's types, where it is not the same."""
 
 _DATA = frozenset({"Conversion", "Out of Range", "Invalid Input", "Constraint", "Mismatch Type"})
 _STATEMENT = frozenset(
@@ -64,6 +73,10 @@ def to_query_error(error: Exception, tables: Iterable[str]) -> ThanoSQLError | N
         return UnknownColumn(
             f"column {name!r} does not exist in the query", hint=suggest(name, (c.split(".")[-1] for c in candidates))
         )
+    if refused := re.match(r"No function matches the given name and argument types '(.+?)\((.*?)\)'\.", text):
+        taken = ", ".join(_NAMES_OF_TYPES.get(each, each.lower()) for each in refused[2].split(", "))
+        hint = "Cast a value to the type that is meant: CAST(column AS type)."
+        return StatementError(f"the query cannot run: {refused[1]} does not take {taken or 'nothing'}", hint=hint)
     if kind in _STATEMENT:
         return StatementError(f"the query cannot run: {text}")
     if kind in _DATA:

@@ -86,6 +86,8 @@ def refuse_foreign_parts(source: Source, tree: exp.Query, at: int) -> None:
             raise source.error(StatementSyntaxError, message, place_of(node.args["alias"], at), hint)
         if isinstance(node, exp.DataType) and node.this == exp.DType.USERDEFINED:
             _refuse_type(source, node, at)
+        if isinstance(node, exp.Connector):
+            _check_connector(source, node, at)
         if isinstance(node, (*_COMPARISONS, exp.Is)):
             _check_comparison(source, node, at)
 
@@ -112,6 +114,16 @@ def _refuse_type(source: Source, node: exp.DataType, at: int) -> None:
     if place == at:
         place = place_of(node.parent, at) if node.parent is not None else at
     raise source.error(NotSupported, f"there is no type {written} here", place, hint)
+
+
+def _check_connector(source: Source, node: exp.Connector, at: int) -> None:
+    """`x = 'a' OR 'b'`, and in SET `x = 1 AND y = 2`: the store would take a number for a condition."""
+    literal = next((each for each in (node.left, node.right) if isinstance(each, exp.Literal)), None)
+    if literal is not None:
+        word = node.key.upper()
+        hint = "Write the whole comparison on both sides, or column IN (value, value); in SET stands a comma."
+        message = f"{literal.sql()} beside {word} is no condition"
+        raise source.error(StatementSyntaxError, message, place_of(node, at), hint)
 
 
 def _check_comparison(source: Source, node: exp.Expr, at: int) -> None:

@@ -11,6 +11,7 @@ from query_service.config import QueryConfig
 from query_service.explaining.steps import STEPS as EXPLAINING
 from query_service.jobs.steps import STEPS as JOBS
 from query_service.language.dialect import parse
+from query_service.language.naming import place_by_name
 from query_service.language.options import Name
 from query_service.language.source import Source
 from query_service.models.steps import STEPS as MODELS
@@ -65,6 +66,7 @@ def run_script(
                 with closing(work):
                     outcome = yield from walk(plan.steps, work)
             except ThanoSQLError as error:
+                place_by_name(source, statement.at, len(statement.text), error)
                 _count(error, index, len(statements))
                 raise
             yield StatementDone(index, outcome.rows, clock() - started, outcome.message)
