@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import uuid
 from collections import Counter
 from pathlib import PurePath
 
@@ -12,6 +15,7 @@ from query_service.language.source import Source
 from query_service.planning.analyze import analyze
 from query_service.planning.relations import columns_of
 from query_service.running.arrow import read_rows
+from thanosql.errors import Cancelled
 from thanosql.types import Model, Notice, Progress, Rows, Snapshot
 
 
@@ -173,7 +177,7 @@ def test_lists_are_tables(spoken):
     assert {row["name"] for row in spoken.rows("SELECT name FROM (LIST BASE MODELS)")} == {"Wav2Vec2En"}
 
 
-@pytest.mark.parametrize("listing", ["LIST TABLES", "LIST MODELS", "LIST BASE MODELS"])
+@pytest.mark.parametrize("listing", ["LIST TABLES", "LIST MODELS", "LIST BASE MODELS", "LIST JOBS"])
 def test_the_columns_that_a_plan_expects_of_a_list_are_those_that_come(spoken, listing):
     (statement,) = parse(listing)
     expected = columns_of(analyze(statement, Snapshot(), Source(listing)).steps)
@@ -224,3 +228,27 @@ def test_a_sample_is_drawn_anew_where_it_is_written_twice(spoken):
     rows = spoken.rows(f"SELECT count(*) AS n FROM {sample} a, {sample} b")
     assert rows == [{"n": 1}]
     assert heard_once(spoken)
+
+
+def test_a_nested_predict_is_cancelled_and_what_was_heard_is_kept(services, ready_model):
+    paths = services.recordings(*(f"n{i}.wav" for i in range(50)), folder="nested")
+    services.table("cut_inside", "\n".join(["audio_path", *paths]))
+    services.inference.seconds_per_clip = 0.05
+    query_id = str(uuid.uuid4())
+    text = "SELECT count(*) AS n FROM (PREDICT USING ready AS SELECT * FROM cut_inside) p"
+
+    def cancel() -> None:
+        while len(services.inference.heard) < 5:
+            time.sleep(0.01)
+        assert services.client.cancel(query_id)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with pytest.raises(Cancelled):
+        list(services.client.execute(text, query_id))
+    thread.join()
+    before = list(services.inference.heard)
+    assert len(before) < 50
+    services.inference.seconds_per_clip = 0.0
+    assert services.rows(text) == [{"n": 50}]
+    assert len(services.inference.heard) < len(before) + 50

@@ -71,6 +71,10 @@ class ShowJobs:
     """Gives a row for each job."""
 
     TITLE: ClassVar[str] = "show jobs"
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        *("id", "kind", "model", "state", "progress", "rate", "seconds_left", "attempts", "created_utc", "who"),
+        *("trainer", "statement"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
