@@ -93,7 +93,8 @@ class Composition:
     @property
     def known(self) -> Known:
         """The columns of what there is, and of the queries inside each nested PREDICT."""
-        ignores_case = self._snapshot.sql_dialect == "duckdb"
+        # In PostgreSQL the case of a name matters where it is quoted; all others are spelt as the tables have them.
+        ignores_case = self._snapshot.sql_dialect == "duckdb" or '"' not in self._source.text
         fold = str.lower if ignores_case else str
         tables = {fold(t.name): tuple(fold(c.name) for c in t.columns) for t in self._snapshot.tables}
         return Known(tables, self._inner, ignores_case)

@@ -206,3 +206,21 @@ def test_transcripts_become_a_table_and_update_another(calls: Services, ready_mo
     ]
     assert calls.rows("SELECT text FROM calls WHERE id = 4") == [{"text": "four"}]
     calls.run("DROP TABLE transcripts")
+
+
+def test_statements_are_explained_scored_and_listed_inside_others(calls: Services, ready_model: str) -> None:
+    predict = f"PREDICT USING {ready_model} OPTIONS (audio_col='recording') AS SELECT * FROM calls WHERE id < 4"
+    for text in (predict, "DELETE FROM calls WHERE Speaker = 'kim'", f"CREATE TABLE explained AS {predict}"):
+        assert calls.rows(f"EXPLAIN {text}")
+    assert calls.rows("SELECT count(*) AS n FROM calls") == [{"n": 4}]
+    evaluated = f"EVALUATE USING {ready_model} OPTIONS (audio_col='recording') AS SELECT * FROM calls WHERE id < 4"
+    rows = calls.rows(f"SELECT score FROM ({evaluated}) AS e WHERE metric = 'wer'")
+    assert rows == [{"score": pytest.approx(1 / 3)}]
+    listed = calls.rows("SELECT name, rows FROM (LIST TABLE) AS t WHERE name IN ('calls', 'people') ORDER BY name")
+    assert listed == [{"name": "calls", "rows": 4}, {"name": "people", "rows": 3}]
+
+
+def test_a_filter_and_a_limit_stop_the_model_early(calls: Services, ready_model: str) -> None:
+    predict = f"PREDICT USING {ready_model} OPTIONS (audio_col='recording', cache=False) AS SELECT * FROM calls"
+    rows = calls.rows(f"SELECT id, predicted FROM ({predict}) AS p WHERE Speaker = 'kim' AND id > 1")
+    assert (rows, calls.inference.heard) == ([{"id": 3, "predicted": "three"}], ["audio/three.wav"])
