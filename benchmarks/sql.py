@@ -7,6 +7,7 @@
 * `copy`: COPY of a csv file with a million rows beside DuckDB's own `read_csv` into a table, and the services' memory.
 * `select`: SELECT … LIMIT 5 through gRPC, with the services in another process.
 * `cached`: PREDICT of 320 rows with a base-size model, before and after their transcripts are cached.
+* `explain`: the time that EXPLAIN expects a PREDICT to take, beside the time that it takes.
 * `plan`: parse and plan the tutorial's statements.
 * `fuzz`: 100,000 statements from a grammar of the dialect, right and slightly wrong, parsed and planned; some of them
   carried out in real services.
@@ -36,7 +37,7 @@ from serving_parts.report import Table, tell  # noqa: E402
 from serving_parts.speech import find_speech  # noqa: E402
 from sql_parts.settings import Settings  # noqa: E402
 
-PARTS = ("plan", "select", "copy", "cached", "udf", "memory", "fuzz")
+PARTS = ("plan", "select", "copy", "cached", "explain", "udf", "memory", "fuzz")
 
 
 def main() -> None:
