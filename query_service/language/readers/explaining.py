@@ -41,7 +41,9 @@ def _refuse_options(r: Reader) -> None:
         )
         raise r.source.error(NotSupported, f"EXPLAIN {word} is not supported", inside[0].start, hint)
     if word in _OPTIONS:
-        raise r.source.error(NotSupported, "EXPLAIN has no options", inside[0].start, "Write EXPLAIN and the statement.")
+        raise r.source.error(
+            NotSupported, "EXPLAIN has no options", inside[0].start, "Write EXPLAIN and the statement."
+        )
 
 
 READERS: dict[str, Callable[[Reader], Statement]] = {
