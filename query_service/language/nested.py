@@ -127,10 +127,12 @@ def _begins_nested(tokens: Sequence[Token], index: int) -> bool:
     if word in ("PREDICT", "EVALUATE") and second and third in ("AS", "OPTIONS"):
         # USING was left out: (PREDICT model AS …), or AS PREDICT model AS … .
         return not index or tokens[index - 1].token_type == TokenType.L_PAREN
-    if not second or not index or tokens[index - 1].token_type != TokenType.L_PAREN:
+    if not second or (index and tokens[index - 1].token_type != TokenType.L_PAREN):
         return False
     if second == "USING":
         return nearest(word, ("PREDICT", "EVALUATE"), at_least=0.8) is not None
+    if word == "LIST":
+        return nearest(second, _WORDS["LIST"], at_least=0.8) is not None
     return word in ("PREDICT", "EVALUATE") and nearest(second, ("USING",), at_least=0.8) is not None
 
 

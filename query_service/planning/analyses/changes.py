@@ -131,6 +131,8 @@ def _check_count(statement: s.Insert, table: Table, query: CheckedQuery, source:
     if query.count > len(wanted):
         message = f"the query gives {query.count} columns, and {of} {len(wanted)}"
     hint = f"The columns are: {', '.join(wanted)}."
+    if query.query.columns is not None:
+        hint += f" Those of the query: {', '.join(query.query.columns)}."
     if not statement.columns:
         hint += f" For some of them: INSERT INTO {table.name} (columns) query."
     raise source.error(StatementError, message, statement.query.at, hint)
