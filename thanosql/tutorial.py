@@ -97,7 +97,8 @@ def find_workspace(current: Path, sources: Path) -> Path:
             return folder
     raise NotFound(
         f"the tutorial's data is not here: no {DATA} under {current}",
-        hint="Run the command in a checkout of the project, which has the folder tutorial_data.",
+        hint='Get it first: thanosql sql -c "GET THANOSQL DATASET librispeech_data". '
+        "Or run the command in a checkout of the project, which has the folder tutorial_data.",
     )
 
 
