@@ -9,16 +9,19 @@ import pytest
 from catalog_service.catalog import (
     WriteMode,
     check_model_name,
-    check_tables_setting,
+    check_rename,
+    check_rename_column,
+    choose_target,
     choose_write,
     find_model,
     find_table,
     first_model,
     match_columns,
+    match_insert,
     newest,
     suggest,
 )
-from thanosql.errors import DataError, NameTaken, NotSupported, StatementError, UnknownModel
+from thanosql.errors import DataError, NameTaken, StatementError, UnknownModel, UnknownTable
 from thanosql.types import Column, IfExists, Model, ModelState, Table
 
 CALLS = Table("calls", (Column("audio_path", "text"), Column("id", "bigint")), rows=3)
@@ -118,6 +121,26 @@ def test_the_first_model_waits_for_its_export() -> None:
     )
 
 
-def test_a_database_server_for_tables_is_not_yet_supported() -> None:
-    with pytest.raises(NotSupported, match="postgresql"):
-        check_tables_setting("postgresql://host/db")
+def test_rows_are_added_to_a_table_that_is_there_under_its_own_spelling() -> None:
+    assert choose_target("CALLS", [CALLS], IfExists.APPEND) == ("calls", WriteMode.APPEND)
+    assert choose_target("Calls", [CALLS], IfExists.REPLACE) == ("calls", WriteMode.REPLACE)
+    assert choose_target("other", [CALLS], IfExists.REPLACE) == ("other", WriteMode.CREATE)
+    with pytest.raises(UnknownTable, match="'cals'"):
+        choose_target("cals", [CALLS], IfExists.APPEND)
+
+
+def test_columns_that_are_filled_are_those_named_or_all_in_their_order() -> None:
+    assert match_insert("calls", ["audio_path", "id"], (), ["x", "y"]) == ("audio_path", "id")
+    assert match_insert("calls", ["audio_path", "id"], ("ID",), ["x"]) == ("id",)
+
+
+def test_a_name_that_another_has_is_not_given() -> None:
+    other = Table("other", (Column("a", "text"),))
+    assert check_rename("CALLS", "Calls", [CALLS, other]) is CALLS
+    with pytest.raises(NameTaken, match="'other' exists already"):
+        check_rename("calls", "OTHER", [CALLS, other])
+    assert check_rename_column("calls", "ID", "Id", [CALLS]) == "id"
+    with pytest.raises(NameTaken, match="has a column 'audio_path' already"):
+        check_rename_column("calls", "id", "Audio_Path", [CALLS])
+    with pytest.raises(StatementError, match="empty"):
+        check_rename_column("calls", "id", " ", [CALLS])
