@@ -1,4 +1,7 @@
-"""A grammar of the dialect that makes statements by chance: right ones, nested ones, long ones, and ones with slips."""
+"""A grammar of the dialect that makes statements by chance: right ones, nested ones, long ones, and ones with slips.
+
+One file, which the tests and benchmarks/sql.py load by its path.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,18 @@ VALUES = (
     *("True", "False", "'fail'", "'replace'", "'append'", "'null'", "audio_path", "recording", "'text'", '"text"'),
     *("['Anna', 'Kubernetes']", "[]", "[1, [2]]", "NULL", "yes"),
 )
+SPEECH = ("cache = False", "batch_size = 4", "on_error = 'null'", "hotwords = ['Anna']", "audio_col = 'audio_path'")
+TRAINING = (
+    "epochs = 1",
+    "batch_size = 4",
+    "overwrite = True",
+    "audio_col = audio_path",
+    "text_col = 'text'",
+    "seed = 7",
+)
+PRINTING = ("audio_col = audio_path", "audio_col = recording")
+COPYING = ("overwrite = True", "if_exists = 'replace'")
+NAMING = ("overwrite = True", "overwrite = False")
 STRAY = (
     *(
         "(",
@@ -110,13 +125,14 @@ class Grammar:
     def statement(self) -> str:
         """A statement, in the user's many ways of spacing."""
         self._depth = 0
-        words = self._statement().split(" ")
+        words = self._statement().replace("Old Calls", "Old\x01Calls").split(" ")
         if self._chance.random() < self._slips:
             for _ in range(self._chance.choice((1, 1, 1, 2, 4))):
                 self._slip(words)
         if self._chance.random() < 0.1:
             words = [self._pick((word.lower(), word.upper(), word)) for word in words]
-        return "".join(word + self._chance.choice(SPACES) for word in words).strip(" ")
+        text = "".join(word + self._chance.choice(SPACES) for word in words).strip(" ")
+        return text.replace("\x01", " ")
 
     # --- statements ---------------------------------------------------------------------------------------------------
 
@@ -127,10 +143,10 @@ class Grammar:
                 *(self._query,) * 6,
                 *(self._predict,) * 4,
                 *(self._evaluate,) * 2,
-                lambda: f"PRINT AUDIO {self._options()} AS {self._rows()}",
-                lambda: f"BUILD MODEL {self._new()} USING Wav2Vec2En {self._options()} AS {self._rows()}",
-                lambda: f"FIT MODEL {model} USING {model} {self._options()} AS {self._rows()}",
-                lambda: f"COPY {self._new()} {self._options()} FROM {self._pick(TEXTS)}",
+                lambda: f"PRINT AUDIO {self._options(PRINTING)} AS {self._rows()}",
+                lambda: f"BUILD MODEL {self._new()} USING Wav2Vec2En {self._options(TRAINING)} AS {self._rows()}",
+                lambda: f"FIT MODEL {model} USING {model} {self._options(TRAINING)} AS {self._rows()}",
+                lambda: f"COPY {self._new()} {self._options(COPYING)} FROM {self._pick(TEXTS)}",
                 lambda: f"CREATE TABLE {self._new()} AS {self._rows()}",
                 lambda: f"CREATE TABLE {self._new()} AS {self._rows()}",
                 lambda: f"INSERT INTO {table} {self._columns_in_parentheses()} {self._rows()}",
@@ -144,8 +160,8 @@ class Grammar:
                 lambda: f"ALTER TABLE {table} RENAME COLUMN {self._column()} TO {self._new()}",
                 self._listing,
                 lambda: f"DESCRIBE {self._pick((f'TABLE {table}', f'MODEL {model}', 'JOB 4f2e91ab'))}",
-                lambda: f"GET THANOSQL {self._pick(('MODEL', 'DATASET'))} {self._new()} {self._options()}",
-                lambda: f"UPLOAD MODEL {self._new()} {self._options()} FROM {self._pick(TEXTS)}",
+                lambda: f"GET THANOSQL {self._pick(('MODEL', 'DATASET'))} {self._new()} {self._options(NAMING)}",
+                lambda: f"UPLOAD MODEL {self._new()} {self._options(NAMING)} FROM {self._pick(TEXTS)}",
                 lambda: f"EXPORT MODEL {model} TO {self._pick(TEXTS)}",
                 lambda: f"{self._pick(('DELETE', 'DROP'))} MODEL {self._maybe('IF EXISTS ')}{model}",
                 lambda: (
@@ -160,31 +176,27 @@ class Grammar:
         return make()
 
     def _predict(self) -> str:
-        return f"PREDICT USING {self._name(MODELS)} {self._options()} AS {self._rows()}"
+        return f"PREDICT USING {self._name(MODELS)} {self._options(SPEECH)} AS {self._rows()}"
 
     def _evaluate(self) -> str:
-        return f"EVALUATE USING {self._name(MODELS)} {self._options()} AS {self._rows()}"
+        return f"EVALUATE USING {self._name(MODELS)} {self._options(SPEECH)} AS {self._rows()}"
 
     def _listing(self) -> str:
         return f"LIST {self._pick(('TABLES', 'MODELS', 'BASE MODELS', 'JOBS', 'THANOSQL MODEL', 'THANOSQL DATASET'))}"
 
-    def _options(self) -> str:
-        if self._chance.random() < 0.4:
-            return ""
-        return f"OPTIONS ( {self._list(self._option, most=4)} )"
-
-    def _option(self) -> str:
-        # Mostly what makes sense, so that what lies behind the options is reached too.
-        usual = ("audio_col = audio_path", "text_col = 'text'", "cache = False", "overwrite = True", "batch_size = 4")
-        if self._chance.random() < 0.7:
-            return self._pick(usual)
-        return f"{self._pick(OPTIONS)} = {self._pick((*VALUES, *NUMBERS))}"
+    def _options(self, usual: tuple[str, ...]) -> str:
+        """Mostly what makes sense for the statement, so that what lies behind the options is reached too."""
+        count = self._chance.choice((0, 0, 1, 1, 2))
+        given = self._chance.sample(usual, count)
+        if self._chance.random() < 0.1:
+            given.append(f"{self._pick(OPTIONS)} = {self._pick((*VALUES, *NUMBERS))}")
+        return f"OPTIONS ( {' , '.join(given)} )" if given else ""
 
     # --- queries ------------------------------------------------------------------------------------------------------
 
     def _rows(self) -> str:
         """What gives rows: a query, often simply of a table, or another statement."""
-        simple = f"SELECT * FROM {self._name(TABLES)}"
+        simple = f"SELECT * FROM {self._pick(tuple(TABLES)[:2])}"
         return self._pick((lambda: simple, lambda: simple, self._query, lambda: f"( {self._query()} )", self._nested))()
 
     def _nested(self) -> str:
@@ -239,7 +251,9 @@ class Grammar:
             join = self._pick(
                 ("JOIN", "LEFT JOIN", "FULL OUTER JOIN", "CROSS JOIN", "NATURAL JOIN", ",", "JOIN LATERAL")
             )
-            condition = self._pick((f"ON {self._condition()}", f"USING ( {self._column()} )", ""))
+            condition = self._pick((f"ON {self._condition()}", "ON a.id = b.id", f"USING ( {self._column()} )"))
+            if join in ("CROSS JOIN", "NATURAL JOIN", ","):
+                condition = self._maybe(condition, 0.05)
             items += f" {join} {self._item()} {condition}"
         return items
 
