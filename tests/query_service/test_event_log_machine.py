@@ -65,8 +65,8 @@ class LogMachine(RuleBasedStateMachine):
         self.events: list[Any] = []
         self.written = 0
         """Bytes of all events, about."""
-        self.furthest = 0
-        """Where the foremost reader ever stood."""
+        self.asked = 0
+        """The furthest event that any reader ever asked for: those before it are surely taken."""
         self.open: list[Reading] = []
         self.ended = False
         self.pool = ThreadPoolExecutor(64)
@@ -85,7 +85,8 @@ class LogMachine(RuleBasedStateMachine):
     @rule(done=st.integers(0, 9))
     def write_progress(self, done: int) -> None:
         payload = Progress("train", done)
-        if self.events and isinstance(self.events[-1], Progress) and len(self.events) > self.furthest:
+        taken = max([self.asked, *(reading.next for reading in self.open)])
+        if self.events and isinstance(self.events[-1], Progress) and len(self.events) > taken:
             self.log.append(payload)
             self.events[-1] = payload
         else:
@@ -98,7 +99,6 @@ class LogMachine(RuleBasedStateMachine):
             number = max(number, self.log._first)
         reading = Reading(self.log.read(number), self.pool)
         self.open.append(reading)
-        self.furthest = max(self.furthest, number)
         return reading
 
     @rule(reading=readers, count=st.integers(1, 5))
@@ -155,6 +155,7 @@ class LogMachine(RuleBasedStateMachine):
             for reading in self.open:
                 while reading.next < len(self.events):
                     self._read_one(reading)
+                self.asked = max(self.asked, reading.next)
                 reading.ask()
         assert ended.wait(10), "the writer waits, though all has been read"
         if failure:
@@ -173,8 +174,8 @@ class LogMachine(RuleBasedStateMachine):
         if reading.next == len(self.events):
             return
         number = reading.next
+        self.asked = max(self.asked, number)
         assert reading.take() == Event(number, self.events[number])
-        self.furthest = max(self.furthest, reading.next)
 
     def _may_have_forgotten(self, more: int = 0) -> bool:
         return self.written + more + 1_000 > self.limit + self.disk_limit // 2
