@@ -20,7 +20,7 @@ from query_service.explaining.effects import (
 from query_service.explaining.figures import duration
 from query_service.explaining.playing import explain_playing
 from query_service.explaining.relations import explain_keeping, explain_streaming
-from query_service.explaining.training import explain_making_ready, explain_training
+from query_service.explaining.training import explain_getting, explain_making_ready, explain_training
 from query_service.explaining.transcription import explain_transcription
 from query_service.explaining.tree import INDENT, Branch, draw
 from query_service.explaining.view import Explainer, Explaining, View
@@ -71,6 +71,8 @@ EXPLAINERS: dict[type[Any], Explainer] = {
     p.Transcribe: explain_transcription,
     p.Evaluate: explain_transcription,
     p.MakeReady: explain_making_ready,
+    p.GetModel: explain_getting,
+    p.UploadModel: explain_getting,
     p.TrainModel: explain_training,
     p.FitModel: explain_training,
 }

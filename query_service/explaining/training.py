@@ -12,7 +12,8 @@ from query_service.explaining.soundings import Soundings, sound
 from query_service.explaining.tree import Branch
 from query_service.explaining.view import NOT_KNOWN, Explaining, View
 from query_service.jobs.build import check_first_files, check_language_model, job_spec, rows_to_learn
-from query_service.planning.steps import FitModel, MakeReady, TrainModel
+from query_service.models.getting import find_checkpoint, find_prebuilt
+from query_service.planning.steps import FitModel, GetModel, MakeReady, TrainModel, UploadModel
 from query_service.running.spool import RowSpool
 from query_service.transcribing.recordings import LEFT_OUT, Failure, Recordings
 from thanosql.errors import UnknownBaseModel
@@ -55,6 +56,17 @@ def explain_making_ready(step: MakeReady, view: View) -> Explaining:
     yield from ()
     base = view.work.services.trainer.resolve_base_model(step.base)
     return Branch(f"make {step.model} ready, which is used for the first time", tuple(tell_base(base)))
+
+
+def explain_getting(step: GetModel | UploadModel, view: View) -> Explaining:
+    """What a model would be made from, as it is.
+
+    Raises:
+        UnknownModel, NotFound, UnknownBaseModel: there is no such thing.
+    """
+    yield from ()
+    find = find_prebuilt(step, view.work) if isinstance(step, GetModel) else find_checkpoint(step, view.work)
+    return Branch(f"make model {step.model}, as a job", tuple(tell_base(find[1])))
 
 
 def resolve_base(step: TrainModel, view: View) -> BaseModel:

@@ -31,6 +31,16 @@ def get_model(step: GetModel, work: Work) -> Steps:
     """Makes a model of a pre-built one.
 
     Raises:
+        UnknownModel, NotSupported: see `find_prebuilt`.
+    """
+    base, resolved = find_prebuilt(step, work)
+    return (yield from _export(step.model, base, resolved, step.statement, work))
+
+
+def find_prebuilt(step: GetModel, work: Work) -> tuple[str, BaseModel]:
+    """The name that the trainer is given, and what that stands for.
+
+    Raises:
         UnknownModel: there is none of that name.
         NotSupported: it is a folder, which UPLOAD MODEL takes.
     """
@@ -39,11 +49,21 @@ def get_model(step: GetModel, work: Work) -> Steps:
     if resolved.source is BaseModelSource.FOLDER:
         hint = f"UPLOAD MODEL {step.model} FROM '{base}' makes a model of it."
         raise work.source.error(NotSupported, f"{base!r} is a folder of the workspace", step.name.at, hint)
-    return (yield from _export(step.model, base, resolved, step.statement, work))
+    return base, resolved
 
 
 def upload_model(step: UploadModel, work: Work) -> Steps:
     """Makes a model of a checkpoint in a folder.
+
+    Raises:
+        NotFound, PathRefused, UnknownBaseModel: see `find_checkpoint`.
+    """
+    base, resolved = find_checkpoint(step, work)
+    return (yield from _export(step.model, base, resolved, step.statement, work))
+
+
+def find_checkpoint(step: UploadModel, work: Work) -> tuple[str, BaseModel]:
+    """The path that the trainer is given, and what that stands for.
 
     Raises:
         NotFound, PathRefused: there is no such folder in the workspace.
@@ -59,7 +79,7 @@ def upload_model(step: UploadModel, work: Work) -> Steps:
         raise work.source.error(NotFound, f"the folder {step.path.text!r} {what}", step.path.at, hint)
     # A path that begins with a dot is never taken for a name, or for a repository of the hub.
     base = f"./{folder.relative_to(work.workspace.resolve()).as_posix()}"
-    return (yield from _export(step.model, base, _resolve(base, step.path, work), step.statement, work))
+    return base, _resolve(base, step.path, work)
 
 
 def get_dataset(step: GetDataset, work: Work) -> Steps:

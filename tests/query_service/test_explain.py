@@ -390,6 +390,13 @@ def test_renames_tell_the_names(services, calls):
     ]
 
 
+def test_getting_a_model_tells_where_it_comes_from(services):
+    assert plan(services, "GET THANOSQL MODEL Wav2Vec2En")[1:] == [
+        "→ make model wav2vec2en, as a job",
+        "base: a/b, downloaded from the hub",
+    ]
+
+
 def test_what_is_simple_is_told_as_it_is(services, calls):
     assert plan(services, "LIST TABLES") == ["LIST TABLE", "→ show tables"]
     assert plan(services, "CANCEL JOB 4f2e") == ["CANCEL JOB", "→ stop job", "job: 4f2e"]
@@ -406,6 +413,8 @@ def test_what_is_simple_is_told_as_it_is(services, calls):
         ("BUILD MODEL q USING Nothing AS SELECT * FROM calls", UnknownBaseModel, 29),
         ("BUILD MODEL q USING Wav2Vec2En AS SELECT * FROM calls WHERE id > 3", DataError, 43),
         ("COPY q FROM 'nothing.csv'", NotFound, 21),
+        ("UPLOAD MODEL q FROM 'nothing'", NotFound, 29),
+        ("GET THANOSQL MODEL Nothing", UnknownModel, 28),
         ("DROP TABLE nowhere", UnknownTable, 20),
     ],
 )
