@@ -7,6 +7,7 @@ from functools import partial
 
 from query_service.config import QueryConfig
 from query_service.running.execute import run_script
+from query_service.running.peers import Peers
 from query_service.running.queries import QueryRegistry
 from query_service.servicer import QueryServicer
 from thanosql.rpc.server import RunningServer, run_service, start_server
@@ -18,7 +19,8 @@ _SPARE_THREADS = 8
 
 def start(config: QueryConfig) -> RunningServer:
     """Starts serving, and returns at once; the other services need not be there yet."""
-    queries: QueryRegistry = QueryRegistry(config, lambda *query: run_script(config, queries, *query))
+    peers = Peers(config)
+    queries: QueryRegistry = QueryRegistry(config, lambda *query: run_script(config, peers, queries, *query))
     most_streams = 2 * config.most_queries
     servicer = QueryServicer(queries, most_streams)
     return start_server(
@@ -26,7 +28,7 @@ def start(config: QueryConfig) -> RunningServer:
         {"thanosql.v1.QueryService": partial(add_QueryServiceServicer_to_server, servicer)},
         threads=most_streams + _SPARE_THREADS,
         at_grace_end=[queries.stop],
-        on_stop=[queries.stop],
+        on_stop=[queries.stop, peers.close],
     )
 
 

@@ -48,7 +48,7 @@ class DuckDBWrite:
     def run(self) -> int:
         """Writes; how many rows there were."""
         with _told(self._store, self._name), self._cursor.open() as cursor:
-            check_query(serialise_query(cursor, self._sql), self._store.readable(cursor, self._relations))
+            check_query(serialise_query(cursor, self._sql), self._store.readable(self._relations))
             with self._store.transaction(cursor):
                 if self._mode is not WriteMode.CREATE:
                     self._store.stamp(cursor, self._name, self._now)
@@ -122,7 +122,7 @@ class DuckDBChange:
         if kinds not in ([duckdb.StatementType.UPDATE], [duckdb.StatementType.DELETE]):
             raise StatementError("one UPDATE or DELETE of a table is expected here")
         tree = serialise_query(cursor, enclose_change(self._sql))
-        return check_change(tree, self._store.names(cursor), [name for name, _ in self._relations])
+        return check_change(tree, self._store.names(), [name for name, _ in self._relations])
 
 
 def _describe(cursor: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, str]]:

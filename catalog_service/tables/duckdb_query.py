@@ -48,7 +48,7 @@ class DuckDBQuery:
         self._cursor.cancel()
 
     def _run(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
-        check_query(serialise_query(cursor, self._sql), self._store.readable(cursor, self._relations))
+        check_query(serialise_query(cursor, self._sql), self._store.readable(self._relations))
         fill_relations(cursor, self._relations, self._cursor.raise_if_cancelled)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         self._cursor.raise_if_cancelled()

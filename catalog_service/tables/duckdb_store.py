@@ -36,6 +36,8 @@ _SEALED = {
     "python_enable_replacements": "false",
 }
 
+READ_ONLY = "READ ONLY"
+
 _CLOSE_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
@@ -71,8 +73,10 @@ class DuckDBStore:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        ((database,),) = connection.execute("SELECT current_database()").fetchall()
-        self._tables = DuckDBTables(database)
+        ((database, file),) = connection.execute(
+            "SELECT database_name, path FROM duckdb_databases() WHERE database_name = current_database()"
+        ).fetchall()
+        self._tables = DuckDBTables(database, file)
         self._lock = threading.Lock()
         self._cursor_closed = threading.Condition(self._lock)
         self._cursors = 0
@@ -80,7 +84,10 @@ class DuckDBStore:
 
     def tables(self) -> tuple[Table, ...]:
         """Every table, as of one moment, by name."""
-        with self._cursor() as cursor, self.transaction(cursor, "READ ONLY"):
+        remembered = self._tables.remembered()
+        if remembered is not None:
+            return remembered
+        with self._cursor() as cursor, self.transaction(cursor, READ_ONLY):
             return self._tables.describe(cursor)
 
     def query(self, sql: str, relations: Relations = ()) -> DuckDBQuery:
@@ -150,20 +157,17 @@ class DuckDBStore:
                 raise
             raise ours from error
 
-    def names(self, cursor: duckdb.DuckDBPyConnection | None = None) -> list[str]:
+    def names(self) -> list[str]:
         """Names of the tables."""
-        if cursor is None:
-            with self._cursor() as own:
-                return self._tables.names(own)
-        return self._tables.names(cursor)
+        return [table.name for table in self.tables()]
 
     def columns(self, cursor: duckdb.DuckDBPyConnection, name: str) -> list[str]:
         """Names of a table's columns, in their order."""
         return self._tables.columns(cursor, name)
 
-    def readable(self, cursor: duckdb.DuckDBPyConnection, relations: Relations) -> list[str]:
+    def readable(self, relations: Relations) -> list[str]:
         """Names that a query may read."""
-        return [*self.names(cursor), *(name for name, _ in relations)]
+        return [*self.names(), *(name for name, _ in relations)]
 
     def qualified(self, name: str) -> str:
         """A table as SQL writes it, so that it is no other."""
@@ -180,6 +184,8 @@ class DuckDBStore:
         try:
             yield
             cursor.execute("COMMIT")
+            if kind != READ_ONLY:
+                self._tables.note_commit()
         except BaseException:
             # The failure may have ended the transaction already.
             with suppress(duckdb.Error):

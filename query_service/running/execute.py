@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from query_service.config import QueryConfig
@@ -18,6 +18,7 @@ from query_service.models.steps import STEPS as MODELS
 from query_service.planning.analyze import analyze
 from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import Payload
+from query_service.running.peers import Peers
 from query_service.running.services import Services
 from query_service.running.status import Queries
 from query_service.running.walk import StepRunner, walk
@@ -33,6 +34,7 @@ STEPS: dict[type[Any], StepRunner] = {**TABLES, **TRANSCRIBING, **MODELS, **JOBS
 
 def run_script(
     config: QueryConfig,
+    peers: Peers,
     queries: Queries,
     text: str,
     query_id: str,
@@ -46,7 +48,7 @@ def run_script(
     """
     statements = parse(text, longest=config.longest_text)
     source = Source(text)
-    with closing(Services(config)) as services:
+    with _served(config, peers) as services:
         cancellation.when_cancelled(services.close)
         for index, statement in enumerate(statements):
             cancellation.check()
@@ -70,6 +72,17 @@ def run_script(
                 _count(error, index, len(statements))
                 raise
             yield StatementDone(index, outcome.rows, clock() - started, outcome.message)
+
+
+@contextmanager
+def _served(config: QueryConfig, peers: Peers) -> Iterator[Services]:
+    """Services for a script; after a failure calls may be left on the channels, which nobody is to use again."""
+    services = Services(config, peers)
+    try:
+        yield services
+        services.release()
+    finally:
+        services.close()
 
 
 def _count(error: ThanoSQLError, index: int, statements: int) -> None:

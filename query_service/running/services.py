@@ -9,24 +9,24 @@ from typing import TypeVar
 import grpc
 
 from query_service.config import QueryConfig
+from query_service.running.peers import Peers
 from thanosql.clients import CatalogClient, InferenceClient, TrainerClient
 from thanosql.errors import Cancelled
 from thanosql.open_inference import SCHEME, OpenInferenceClient
-from thanosql.rpc.channel import open_channel
-from thanosql.rpc.telemetry import find_tracing
 
 T = TypeVar("T", CatalogClient, TrainerClient, InferenceClient)
 
 
 class Services:
-    """Clients of the other services, with channels of their own.
+    """Clients of the other services, over channels that nobody else uses meanwhile.
 
     `close`, from any thread, cuts off every call that is under way: this is how a query is stopped within
-    milliseconds whatever it waits for. The connections below are shared by gRPC, so channels cost little.
+    milliseconds whatever it waits for. `release` is for the good end, with no call left.
     """
 
-    def __init__(self, config: QueryConfig) -> None:
+    def __init__(self, config: QueryConfig, peers: Peers) -> None:
         self._config = config
+        self._peers = peers
         self._lock = threading.Lock()
         self._channels: dict[str, grpc.Channel] = {}
         self._closed = False
@@ -58,16 +58,25 @@ class Services:
                 raise Cancelled("the statement was cancelled")
             channel = self._channels.get(address)
             if channel is None:
-                channel = self._channels[address] = open_channel(
-                    address, self._config.token, find_tracing(self._config)
-                )
+                channel = self._channels[address] = self._peers.lend(address)
         return channel
+
+    def another(self) -> Services:
+        """The same services over channels apart from these."""
+        return Services(self._config, self._peers)
+
+    def release(self) -> None:
+        """Leaves the channels to other queries; there is no call on them any more."""
+        for address, channel in self._end().items():
+            self._peers.take_back(address, channel)
 
     def close(self) -> None:
         """Ends all calls and frees the channels."""
+        for channel in self._end().values():
+            channel.close()
+
+    def _end(self) -> dict[str, grpc.Channel]:
         with self._lock:
             self._closed = True
-            channels = list(self._channels.values())
-            self._channels.clear()
-        for channel in channels:
-            channel.close()
+            channels, self._channels = self._channels, {}
+        return channels

@@ -92,7 +92,7 @@ class Work:
     @contextmanager
     def cleanup(self, what: str) -> Iterator[Services]:
         """Services for what must be done even though the query was stopped; a failure is logged, not raised."""
-        services = Services(self.config)
+        services = self.services.another()
         try:
             yield services
         except ThanoSQLError as error:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextvars import copy_context
 from itertools import chain
 
-from query_service.running.services import Services
 from query_service.running.work import Work
 from query_service.transcribing.clip_sender import ClipSender
 from query_service.transcribing.hearing import Hearing
@@ -51,7 +50,7 @@ class ClipStream:
         self._work, self._start, self._hearing, self._recordings, self._cache = work, start, hearing, recordings, cache
         self._mailbox: Mailbox[Letter] = Mailbox()
         # Channels of its own: to close them cuts off this stream, and no other call of the statement.
-        self._services = Services(work.config)
+        self._services = work.services.another()
         self._sender = ClipSender(
             work, self._services, hearing, recordings, cache, shares=shares, mailbox=self._mailbox
         )
