@@ -34,6 +34,8 @@ _SEALED = {
     "allow_community_extensions": "false",
     # Python variables are no tables.
     "python_enable_replacements": "false",
+    # 7 / 2 is 3, as in PostgreSQL.
+    "integer_division": "true",
 }
 
 READ_ONLY = "READ ONLY"

@@ -46,7 +46,6 @@ def store(opened: PostgresStore) -> PostgresStore:
 
 class TestPostgresStore(StoreTests):
     endless = "SELECT count(*) FROM generate_series(1, 1000000000000) a(i) WHERE i % 7 = 3"
-    whole_division = "1 / a"
     escapes = (
         "pg_authid",
         "pg_shadow",
