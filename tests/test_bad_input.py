@@ -111,8 +111,8 @@ def test_a_broken_csv_is_refused_and_the_old_table_stands(
         ),
         ("FIT MODEL m USING n AS SELECT 1", errors.UnknownModel, "BUILD MODEL"),
         ("RESUME JOB 4f2e91ab", errors.NotFound, "there is no job"),
-        ("EVALUATE USING m AS SELECT 1", errors.NotSupported, "not yet supported"),
-        ("EXPLAIN SELECT 1", errors.NotSupported, "not yet supported"),
+        ("EVALUATE USING m AS SELECT 1", errors.UnknownModel, "tutorial_audio_recognition"),
+        ("EXPLAIN ANALYZE SELECT 1", errors.NotSupported, "EXPLAIN"),
     ],
 )
 def test_a_mistake_is_answered_by_what_to_do(

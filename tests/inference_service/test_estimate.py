@@ -20,6 +20,12 @@ Start = Callable[..., tuple[RunningServer, InferenceClient]]
 TINY = EstimateRequest("tiny", 1, seconds=(2.0, 4.0, 6.0))
 
 
+@pytest.fixture
+def client(own_store: Path, start_service: Start) -> InferenceClient:
+    """Of a service whose models nobody has used."""
+    return start_service(state=own_store.parent)[1]
+
+
 def test_a_model_that_was_never_measured_has_no_estimate_and_is_not_loaded_for_one(client: InferenceClient) -> None:
     estimate = client.estimate(TINY)
     assert not estimate.is_known

@@ -444,3 +444,12 @@ def ready_model(services: Services) -> str:
     version = services.catalog.reserve_model_version(name)
     services.catalog.register_model(Model(name, version, "Wav2Vec2En", "a/b@c", wer=0.5))
     return name
+
+
+@pytest.fixture
+def pending_model(services: Services, request: pytest.FixtureRequest) -> str:
+    """The name of a model that is registered and not exported yet."""
+    name = f"pending_{request.node.name.removeprefix('test_')[:40]}"
+    version = services.catalog.reserve_model_version(name)
+    services.catalog.register_model(Model(name, version, "Wav2Vec2En", "", ModelState.PENDING))
+    return name

@@ -186,14 +186,14 @@ def test_a_model_that_was_never_measured_has_no_expected_time(services, fresh, c
     ]
 
 
-def test_a_model_that_is_made_ready_first_says_from_what(services, calls):
+def test_a_model_that_is_made_ready_first_says_from_what(services, pending_model, calls):
     services.trainer.fallback_notice = "The bundled model stands in."
-    lines = plan(services, f"PREDICT USING tutorial_audio_recognition AS SELECT * FROM {calls}")
+    lines = plan(services, f"PREDICT USING {pending_model} AS SELECT * FROM {calls}")
     assert lines[1:5] == [
-        "→ make tutorial_audio_recognition ready, which is used for the first time",
+        f"→ make {pending_model} ready, which is used for the first time",
         "base: a/b, downloaded from the hub",
         "The bundled model stands in.",
-        "→ transcribe audio_path with tutorial_audio_recognition, as it will have been made ready",
+        f"→ transcribe audio_path with {pending_model}, as it will have been made ready",
     ]
     assert "expected time: not known: the model is made ready first, and measured when it is first loaded" in lines
 
@@ -381,8 +381,8 @@ def test_changes_tell_how_many_rows_they_meet(services, fresh, calls):
 
 
 def test_renames_tell_the_names(services, calls):
-    assert plan(services, f"ALTER TABLE {calls} RENAME TO talks")[1:] == [
-        "→ rename table calls to talks",
+    assert plan(services, f"ALTER TABLE {calls} RENAME TO calls_renamed")[1:] == [
+        "→ rename table calls to calls_renamed",
         "table calls exists with 6 rows",
     ]
     assert plan(services, f"ALTER TABLE {calls} RENAME text TO said")[1:] == [

@@ -138,16 +138,16 @@ def test_a_list_may_stand_in_a_query(services):
 
 def test_a_folder_of_recordings_is_copied_and_predicted_as_it_stands(services, ready_model):
     for name in ("b.wav", "a.wav"):
-        services.recordings(name, folder="spoken")
-    (services.workspace / "spoken" / "a.txt").write_text("what a says")
-    events = services.run("COPY spoken OPTIONS (audio_col='recording', overwrite=True) FROM 'spoken'")
+        services.recordings(name, folder="said_aloud")
+    (services.workspace / "said_aloud" / "a.txt").write_text("what a says")
+    events = services.run("COPY said_aloud OPTIONS (audio_col='recording', overwrite=True) FROM 'said_aloud'")
     assert events[-1].rows == 2
     assert any("transcripts beside 1 of 2" in each.text for each in events if isinstance(each, Notice))
     assert services.rows(
-        f"PREDICT USING {ready_model} OPTIONS (audio_col='recording') AS SELECT recording, text FROM spoken"
+        f"PREDICT USING {ready_model} OPTIONS (audio_col='recording') AS SELECT recording, text FROM said_aloud"
     ) == [
-        {"recording": "spoken/a.wav", "text": "what a says", "predicted": "a"},
-        {"recording": "spoken/b.wav", "text": None, "predicted": "b"},
+        {"recording": "said_aloud/a.wav", "text": "what a says", "predicted": "a"},
+        {"recording": "said_aloud/b.wav", "text": None, "predicted": "b"},
     ]
 
 

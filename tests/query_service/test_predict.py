@@ -103,18 +103,18 @@ def test_text_col_reports_the_word_error_rate(services, ready_model):
     assert notices(events)[-1] == "Word error rate against text, over the 2 of 4 rows that have both: 33.3%."
 
 
-def test_a_model_that_is_not_exported_yet_is_made_ready_first(services):
+def test_a_model_that_is_not_exported_yet_is_made_ready_first(services, pending_model):
     services.trainer.fallback_notice = "The bundled model stands in for facebook/wav2vec2-base-960h."
     services.table("pending", csv(services.recordings("pending.wav")))
-    events = services.run("PREDICT USING tutorial_audio_recognition AS SELECT * FROM pending")
+    events = services.run(f"PREDICT USING {pending_model} AS SELECT * FROM pending")
     assert [(spec.kind.value, spec.model, spec.base) for spec in services.trainer.specs] == [
-        ("export", "tutorial_audio_recognition", "Wav2Vec2En")
+        ("export", pending_model, "Wav2Vec2En")
     ]
     warnings = [event.text for event in events if isinstance(event, Notice) and event.severity is Severity.WARNING]
     assert warnings[0] == services.trainer.fallback_notice
-    made = services.catalog.get_model("tutorial_audio_recognition").version
+    made = services.catalog.get_model(pending_model).version
     assert services.inference.starts[0].version == made
-    services.run("PREDICT USING tutorial_audio_recognition AS SELECT * FROM pending")
+    services.run(f"PREDICT USING {pending_model} AS SELECT * FROM pending")
     assert len(services.trainer.specs) == 1
 
 
