@@ -117,7 +117,11 @@ class Composition:
         places = {table.name: table for table in tree.find_all(exp.Table)}
         self._waiting |= {nested.relation for nested in query.nested} - set(self._same)
         for nested in query.nested:
-            place = places[nested.relation]
+            place = places.get(nested.relation)
+            if place is None:  # sqlglot forgets what a function that it knows is given too much
+                message = f"{nested.statement.KIND} stands where nothing is read"
+                hint = "It is behind the last argument that a function takes; put it into FROM, or leave it out."
+                raise self._source.error(NotSupported, message, nested.at, hint)
             if nested.relation not in self._same:
                 self._same[nested.relation] = self._keep(nested, place)
                 self._waiting.discard(nested.relation)
