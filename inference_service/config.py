@@ -35,6 +35,3 @@ class InferenceConfig(ServiceConfig):
     preload: str = setting("", "models that are loaded at the start: names, with commas between")
     calibration_seconds: float = setting(4.0, "seconds of measuring when a model is first loaded; 0: not measured")
     max_audio_seconds: float = setting(4 * 3600.0, "longest recording that is taken")
-    metrics_port: int | None = setting(
-        None, "port of /metrics for Prometheus; 0: any free one; not given: none is opened"
-    )

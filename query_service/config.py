@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from thanosql.configuration import ServiceConfig, setting
@@ -22,6 +23,10 @@ class QueryConfig(ServiceConfig):
         "address of inference_service; oip://host:port: of any server of the Open Inference Protocol, such as Triton "
         "(it is sent the token too)",
     )
+    tls_certificate: Path | None = setting(
+        None, "file with the certificate, and those that signed it, in PEM; not given: without TLS"
+    )
+    tls_key: Path | None = setting(None, "file with the key of the certificate, in PEM")
     longest_text: int = setting(100_000, "characters of a script; longer ones are refused")
     most_queries: int = setting(32, "queries that run at the same time; more are refused")
     log_bytes: int = setting(32 << 20, "bytes of events that are held in memory for one query; older ones go to disk")

@@ -42,16 +42,20 @@ from thanosql.types import (
     Notice,
     Progress,
     RelationRows,
+    Role,
     Rows,
     Snapshot,
     SqlStart,
     StatementDone,
     StatementStarted,
+    TokenInfo,
     TrainingPlan,
     TranscribeClip,
     TranscribeStart,
     Transcript,
     TranscriptionEstimate,
+    UploadFile,
+    UploadState,
 )
 from thanosql.v1 import (
     catalog_pb2,
@@ -157,7 +161,42 @@ class _SqlRequests:
                 yield catalog_pb2.SqlRequest(rows=message)
 
 
-class CatalogClient(_Client):
+class _TokenCalls(_Client):
+    """What the catalog and, for administrators, the query service know to do with tokens."""
+
+    def create_token(self, name: str, role: Role, workspace: str = "", seconds: float = 0.0) -> tuple[TokenInfo, str]:
+        """A new token, and its secret, which is told this once.
+
+        Args:
+            name: Whose it is, or what for.
+            role: What it allows.
+            workspace: Empty: the caller's own; made where it is not there.
+            seconds: How long it holds; 0: until it is revoked.
+        """
+        number = types_pb2.Role.Value(f"ROLE_{role.name}")
+        request = types_pb2.CreateTokenRequest(name=name, role=number, workspace=workspace, seconds=seconds)
+        answer = self._unary(self._stub.CreateToken, request)
+        return from_message(answer.token, TokenInfo), answer.secret
+
+    def list_tokens(self, workspace: str = "") -> list[TokenInfo]:
+        """The tokens of a workspace, or of all; the newest first, expired and revoked ones too."""
+        answer = self._unary(self._stub.ListTokens, types_pb2.ListTokensRequest(workspace=workspace))
+        return [from_message(token, TokenInfo) for token in answer.tokens]
+
+    def revoke_token(self, token: str) -> TokenInfo:
+        """Ends a token at once.
+
+        Args:
+            token: Its id, the first characters of it, or a name that one token has.
+
+        Raises:
+            NotFound: there is none, or more than one.
+        """
+        answer = self._unary(self._stub.RevokeToken, types_pb2.RevokeTokenRequest(token=token))
+        return from_message(answer.token, TokenInfo)
+
+
+class CatalogClient(_TokenCalls):
     """Tables, models, jobs and transcripts."""
 
     service = "catalog_service"
@@ -165,6 +204,14 @@ class CatalogClient(_Client):
 
     def _make_stub(self, channel: grpc.Channel) -> Any:
         return catalog_pb2_grpc.CatalogServiceStub(channel)
+
+    def check_token(self, secret: str) -> TokenInfo:
+        """Whose a token is.
+
+        Raises:
+            Unauthenticated: nobody's, or it has expired or was revoked.
+        """
+        return from_message(self._unary(self._stub.CheckToken, catalog_pb2.CheckTokenRequest(secret=secret)), TokenInfo)
 
     def get_snapshot(self) -> Snapshot:
         """Every table and the newest version of every model, as of one moment."""
@@ -535,7 +582,7 @@ class InferenceClient(_Client):
         return from_message(self._unary(self._stub.ExportModel, request, timeout=600), ExportedModel)
 
 
-class QueryClient(_Client):
+class QueryClient(_TokenCalls):
     """Carries out statements.
 
     Args:
@@ -571,6 +618,14 @@ class QueryClient(_Client):
     def cancel(self, query_id: str) -> bool:
         """Stops a query, and the training job that it started; False: it had ended already."""
         return self._unary(self._stub.Cancel, query_pb2.CancelRequest(query_id=query_id)).cancelled
+
+    def find_uploads(self, files: Sequence[UploadFile], overwrite: bool = False) -> list[UploadState]:
+        """How much of each file the server has already, in the order of `files`."""
+        request = query_pb2.FindUploadsRequest(
+            files=[to_message(each, query_pb2.UploadFile) for each in files], overwrite=overwrite
+        )
+        answer = self._unary(self._stub.FindUploads, request)
+        return [from_message(each, UploadState) for each in answer.files]
 
     def _event(self, message: query_pb2.Event) -> Event:
         return Event(message.number, self._one_of(message, "event", QUERY_EVENTS))

@@ -2,7 +2,8 @@
 
 Every field of a configuration has `metadata={"help": …}`. The field `batch_seconds` of the inference
 service is the option `--batch-seconds` and the variable `THANOSQL_INFERENCE_BATCH_SECONDS`; the
-fields of `ServiceConfig` are read as `THANOSQL_…` too, for all services at once.
+fields of `ServiceConfig` are read as `THANOSQL_…` too, for all services at once. Each variable has a sister that
+ends in `_FILE` and names a file with the value, for secrets that are mounted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
+from thanosql.workspace import DEFAULT_WORKSPACE
+
 PREFIX = "THANOSQL"
+FROM_FILE = "_FILE"
+"""Ending of the variables that name a file with the value."""
 
 C = TypeVar("C", bound="ServiceConfig")
 
@@ -24,6 +29,18 @@ C = TypeVar("C", bound="ServiceConfig")
 def setting(default: Any, help: str) -> Any:
     """A field of a configuration, with the sentence that `--help` shows."""
     return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the things of one workspace lie."""
+
+    root: Path
+    """The users' files: what the paths in statements are relative to."""
+    models: Path
+    """The model store."""
+    state: Path
+    """Tables and jobs, where they are files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +52,36 @@ class ServiceConfig:
 
     host: str = setting("127.0.0.1", "address to listen on")
     port: int = setting(0, "port to listen on; 0: chosen by the system")
-    token: str = setting("", "secret that callers must send; empty: none is asked for")
+    token: str = setting(
+        "",
+        "the installation's secret, which the services send one another; whoever sends it to the query service is an "
+        "administrator; empty: none is asked for",
+    )
     grace: float = setting(10.0, "seconds that running calls may take after SIGTERM")
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     log_format: str = setting("text", "text or json: how a line of the log is written")
     otlp_endpoint: str = setting("", "OTLP collector (gRPC) that traces are sent to, http://host:4317; empty: none")
+    metrics_port: int | None = setting(
+        None, "port of /metrics for Prometheus; 0: any free one; not given: none is opened"
+    )
     workspace: Path = setting(Path(), "folder that the paths in statements are relative to")
     state: Path = setting(Path(".thanosql"), "folder for metadata, tables, models and jobs")
+    workspaces: Path | None = setting(
+        None, "folder in which every workspace but the first has a folder for its files; not given: state/workspaces"
+    )
 
     @property
     def models(self) -> Path:
-        """The model store."""
+        """The model store of the first workspace."""
         return self.state / "models"
+
+    def folders(self, workspace: str) -> Folders:
+        """Where the things of a workspace lie; its name is a checked one (`thanosql.workspace.check_name`)."""
+        if workspace == DEFAULT_WORKSPACE:
+            return Folders(self.workspace, self.models, self.state)
+        state = self.state / "workspaces" / workspace
+        root = state / "files" if self.workspaces is None else self.workspaces / workspace
+        return Folders(root, state / "models", state)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> Self:
@@ -59,11 +94,12 @@ class ServiceConfig:
         values = dict(given)
         for each in _settings(cls):
             for variable in reversed(variables(cls, each.name)):
-                if each.name not in given and environment.get(variable):
+                text = None if each.name in given else _read(environment, variable)
+                if text:
                     try:
-                        values[each.name] = _parse(types_of[each.name], environment[variable])
+                        values[each.name] = _parse(types_of[each.name], text)
                     except ValueError as error:
-                        raise ValueError(f"{variable}={environment[variable]!r}: {error}") from error
+                        raise ValueError(f"{variable}={text!r}: {error}") from error
         return cls(**values)
 
 
@@ -99,6 +135,19 @@ def parse_arguments(config: type[C], arguments: Sequence[str] | None, program: s
         return config.from_env(**given)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _read(environment: Mapping[str, str], variable: str) -> str | None:
+    """The value of a variable, or what stands in the file that its sister names; None: neither is set."""
+    if environment.get(variable):
+        return environment[variable]
+    file = environment.get(variable + FROM_FILE)
+    if not file:
+        return None
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{variable}{FROM_FILE}={file!r} cannot be read: {error}") from error
 
 
 def _settings(config: type[ServiceConfig]) -> list[Field[Any]]:

@@ -17,6 +17,7 @@
     ├─ JobFailed                   a training or export job ended badly
     ├─ LeaseLost                   the job is held by another trainer
     ├─ Unauthenticated             no token, or a wrong one
+    ├─ PermissionDenied            the token's role does not go so far
     ├─ Overloaded                  try again, after `retry_after` seconds
     ├─ Unavailable                 a service cannot be reached
     ├─ TimedOut
@@ -160,6 +161,10 @@ class LeaseLost(ThanoSQLError):
 
 class Unauthenticated(ThanoSQLError):
     """No token, or a wrong one."""
+
+
+class PermissionDenied(ThanoSQLError):
+    """The token's role does not go so far."""
 
 
 class Overloaded(ThanoSQLError):

@@ -59,6 +59,22 @@ class JobState(StrEnum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
+class Role(StrEnum):
+    """What somebody may do; each includes those before it."""
+
+    READER = "reader"
+    """Reads, listens and transcribes: nothing that others have is changed."""
+    WRITER = "writer"
+    """Makes and changes tables, models, files and jobs of the workspace."""
+    ADMIN = "admin"
+    """Gives and revokes tokens, of all workspaces."""
+
+    def includes(self, other: Role) -> bool:
+        """Whether who has this role may do what `other` may."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
 class BaseModelSource(StrEnum):
     """Where the files of a base model come from."""
 
@@ -258,6 +274,59 @@ class Job:
     created_at: datetime = EPOCH
     updated_at: datetime = EPOCH
     error: str = ""
+    workspace: str = ""
+    """Whose tables, models and files it works with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A token, without its secret."""
+
+    id: str
+    name: str
+    """Whose it is, or what for."""
+    role: Role
+    workspace: str
+    created_at: datetime = EPOCH
+    expires_at: datetime | None = None
+    """None: it holds until it is revoked."""
+    revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    """About when it was last used."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFile:
+    """A file that somebody wants to send into the workspace."""
+
+    path: str
+    """Where it shall stand, relative to the workspace root."""
+    size: int
+    """In bytes."""
+    checksum: str
+    """SHA-256 of its bytes, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadState:
+    """How much of a file the server has."""
+
+    path: str
+    received: int = 0
+    """Bytes of an upload that broke off, which need not be sent again."""
+    is_there: bool = False
+    """The same bytes stand in its place already."""
+    problem: str = ""
+    """Why it cannot be sent: another file is there, the path is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file that was received whole, checked and put in its place; or why not."""
+
+    path: str
+    size: int = 0
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

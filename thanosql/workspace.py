@@ -1,14 +1,37 @@
-"""The rule for paths: everything a statement names lies under the workspace root."""
+"""The rule for paths: everything a statement names lies under the workspace root; and the names of workspaces."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from thanosql.errors import NotFound, PathRefused
+from thanosql.errors import InvalidOption, NotFound, PathRefused
+
+DEFAULT_WORKSPACE = "default"
+"""The workspace that is there without being made: that of a laptop."""
 
 STATE_FOLDER = ".thanosql"
 """Folder under the workspace root that holds the product's own files; no statement may name it."""
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def check_name(workspace: str) -> str:
+    """The name of a workspace, as it is.
+
+    It becomes the name of folders and of database schemas, and so has few letters.
+
+    Raises:
+        InvalidOption: it is none.
+    """
+    if not _NAME.fullmatch(workspace):
+        raise InvalidOption(
+            f"{workspace!r} is not the name of a workspace",
+            hint="Take small Latin letters, digits and underscores, beginning with a letter, 40 at most.",
+        )
+    return workspace
 
 
 def resolve(root: Path, path: str) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 
 from thanosql import errors
+from thanosql.rpc.identity import Identity, read_workspace
 from thanosql.rpc.logs import METADATA_KEY, current_request_id
 from thanosql.rpc.telemetry import End, Tracing
 
@@ -32,6 +33,25 @@ _FOREIGN = "/inference."
 
 Handler = Any  # grpc.RpcMethodHandler: a named tuple that the type stubs know only in part
 Call = Callable[[grpc.HandlerCallDetails], Handler]
+
+
+Authenticate = Callable[[grpc.HandlerCallDetails], Identity]
+"""Whom a call is made for; raises `Unauthenticated` or `PermissionDenied` where it may not be made."""
+
+
+def authenticate_peers(token: str) -> Authenticate:
+    """For the services that only other services call: who knows the installation's secret is believed.
+
+    Args:
+        token: The secret; empty: everybody is believed.
+    """
+
+    def authenticate(details: grpc.HandlerCallDetails) -> Identity:
+        if not is_allowed(details, token):
+            raise refusal()
+        return Identity(read_workspace(details.invocation_metadata))
+
+    return authenticate
 
 
 def is_allowed(details: grpc.HandlerCallDetails, token: str) -> bool:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from thanosql.rpc.identity import WORKSPACE_KEY, current_identity
 from thanosql.rpc.logs import METADATA_KEY, current_request_id
 from thanosql.rpc.telemetry import End, Tracing
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message either side takes: 17 minutes of float32 samples at 16 kHz, or a big record batch."""
@@ -48,6 +50,9 @@ NOT_RETRIED = (
     ("InferenceService", "Transcribe"),
     ("QueryService", "Execute"),
     ("QueryService", "Attach"),
+    ("QueryService", "Upload"),
+    ("QueryService", "CreateToken"),
+    ("CatalogService", "CreateToken"),
 )
 """Service and method; a test sees that every stream is among them."""
 
@@ -75,7 +80,8 @@ _CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
 def open_channel(address: str, token: str = "", tracing: Tracing | None = None) -> grpc.Channel:
     """A channel to `address` ("host:port"); connects when first used.
 
-    Every call carries `token`, and the id of the request on whose behalf it is made; with `tracing`, it is a span.
+    Every call carries `token`, and the id of the request and the workspace on whose behalf it is made; with `tracing`,
+    it is a span.
     """
     channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
     return grpc.intercept_channel(channel, _MetadataSender(token, tracing))
@@ -96,7 +102,7 @@ class _MetadataSender(
     grpc.StreamUnaryClientInterceptor,
     grpc.StreamStreamClientInterceptor,
 ):
-    """Adds `authorization: Bearer …` and `x-request-id` to every call."""
+    """Adds `authorization: Bearer …`, `x-request-id` and the workspace to every call."""
 
     def __init__(self, token: str, tracing: Tracing | None) -> None:
         self._tracing = tracing
@@ -107,6 +113,9 @@ class _MetadataSender(
         request_id = current_request_id()
         if request_id and all(key != METADATA_KEY for key, _ in metadata):
             metadata.append((METADATA_KEY, request_id))
+        workspace = current_identity().workspace
+        if workspace != DEFAULT_WORKSPACE:
+            metadata.append((WORKSPACE_KEY, workspace))
         end: End | None = None
         if self._tracing is not None:
             headers, end = self._tracing.begin_call(details.method)

@@ -18,17 +18,17 @@ import grpc.aio
 
 from thanosql.rpc.calls import (
     OPEN,
+    Authenticate,
     Call,
     Handler,
     as_ours,
     begin_span,
-    is_allowed,
     log_end,
-    refusal,
     rewrap,
     stopping,
     trailer,
 )
+from thanosql.rpc.identity import set_identity
 from thanosql.rpc.logs import read_request_id, set_request_id
 from thanosql.rpc.status import to_status
 from thanosql.rpc.telemetry import Tracing
@@ -39,12 +39,12 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
 
     Args:
         service: Name of the service, for messages.
-        token: What callers must send; empty: nothing.
+        authenticate: Whom a call is made for; refuses those that may not be made.
         tracing: Makes a span of each call.
     """
 
-    def __init__(self, service: str, token: str, tracing: Tracing | None = None) -> None:
-        self._service, self._token, self._tracing = service, token, tracing
+    def __init__(self, service: str, authenticate: Authenticate, tracing: Tracing | None = None) -> None:
+        self._service, self._authenticate, self._tracing = service, authenticate, tracing
         self._draining = self._terminating = False
         self._lock = threading.Lock()
         self.running = 0
@@ -67,7 +67,6 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         method = details.method
         if handler is None or method.startswith(OPEN):  # health and reflection: mixed kinds of behaviour
             return handler
-        allowed = is_allowed(details, self._token)
         request_id = read_request_id(details.invocation_metadata)
 
         def unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,8 +75,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                 try:
                     if self._draining:
                         raise stopping(self._service, was_begun=False)
-                    if not allowed:
-                        raise refusal()
+                    set_identity(self._authenticate(details))
                     answer = behaviour(request, context)
                     context.set_trailing_metadata((trailer(),))
                     status = "OK"
@@ -99,8 +97,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                 try:
                     if self._draining:
                         raise stopping(self._service, was_begun=False)
-                    if not allowed:
-                        raise refusal()
+                    set_identity(self._authenticate(details))
                     for response in behaviour(request, watched):
                         if self._terminating:
                             raise stopping(self._service)
@@ -173,12 +170,12 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
 
     Args:
         service: Name of the service, for messages.
-        token: What callers must send; empty: nothing.
+        authenticate: Whom a call is made for; refuses those that may not be made.
         tracing: Makes a span of each call.
     """
 
-    def __init__(self, service: str, token: str, tracing: Tracing | None = None) -> None:
-        self._service, self._token, self._tracing = service, token, tracing
+    def __init__(self, service: str, authenticate: Authenticate, tracing: Tracing | None = None) -> None:
+        self._service, self._authenticate, self._tracing = service, authenticate, tracing
         self._draining = self._terminating = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wrapped: dict[str, Handler] = {}
@@ -219,8 +216,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             try:
                 if self._draining:
                     raise stopping(self._service, was_begun=False)
-                if not is_allowed(details, self._token):
-                    raise refusal()
+                set_identity(self._authenticate(details))
                 answer = await behaviour(request, context)
                 context.set_trailing_metadata((trailer(),))
                 end("OK")
@@ -240,8 +236,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             try:
                 if self._draining:
                     raise stopping(self._service, was_begun=False)
-                if not is_allowed(details, self._token):
-                    raise refusal()
+                set_identity(self._authenticate(details))
                 async for response in behaviour(request, context):
                     yield response
                 context.set_trailing_metadata((trailer(),))

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from thanosql.configuration import ServiceConfig, parse_arguments
 from thanosql.errors import ThanoSQLError, Unavailable
+from thanosql.rpc.calls import Authenticate, authenticate_peers
 from thanosql.rpc.channel import OPTIONS
 from thanosql.rpc.descriptors import Descriptors
 from thanosql.rpc.health import AsyncioHealth, HealthStates, ThreadedHealth
@@ -73,6 +74,7 @@ def start_server(
     services: Mapping[str, Registration],
     *,
     threads: int = 16,
+    authenticate: Authenticate | None = None,
     health: HealthStates | None = None,
     at_grace_end: Actions = (),
     on_stop: Actions = (),
@@ -83,6 +85,7 @@ def start_server(
         config: Where to listen, the token, the grace.
         services: By name, how each adds itself to the server.
         threads: Calls that are answered at once.
+        authenticate: Whom a call is made for; left out: other services are believed, who know the secret.
         health: States that the service wants to set itself, beside those of the process and its services.
         at_grace_end: What ends calls that wait for something and outlast the grace; it should raise `Unavailable` in
             them. What is sent after it ends as unavailable by itself.
@@ -91,7 +94,8 @@ def start_server(
     Raises:
         Unavailable: the port is taken.
     """
-    return _ThreadedServer(config, services, threads, health or HealthStates(), at_grace_end, on_stop)
+    authenticate = authenticate or authenticate_peers(config.token)
+    return _ThreadedServer(config, services, threads, authenticate, health or HealthStates(), at_grace_end, on_stop)
 
 
 def start_aio_server(
@@ -177,13 +181,14 @@ class _ThreadedServer:
         config: ServiceConfig,
         services: Mapping[str, Registration],
         threads: int,
+        authenticate: Authenticate,
         health: HealthStates,
         at_grace_end: Actions,
         on_stop: Actions,
     ) -> None:
         self._health, self._grace, self._at_grace_end, self._on_stop = health, config.grace, at_grace_end, on_stop
         self._let_tracing_go = hold_tracing(config)
-        self._calls = ThreadedInterceptor(config.service, config.token, find_tracing(config))
+        self._calls = ThreadedInterceptor(config.service, authenticate, find_tracing(config))
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix=f"{config.service}-call"),
             interceptors=[self._calls],
@@ -276,7 +281,8 @@ class _AsyncioServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start(self) -> int:
-        self._calls = AsyncioInterceptor(self._config.service, self._config.token, find_tracing(self._config))
+        authenticate = authenticate_peers(self._config.token)
+        self._calls = AsyncioInterceptor(self._config.service, authenticate, find_tracing(self._config))
         self._server = grpc.aio.server(interceptors=[self._calls], options=_SERVER_OPTIONS)
         for register in self._services.values():
             register(self._server)

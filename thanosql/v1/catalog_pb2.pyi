@@ -709,6 +709,25 @@ class FinishJobRequest(_message.Message):
 Global___FinishJobRequest: _TypeAlias = FinishJobRequest  # noqa: Y015
 
 @_typing.final
+class CheckTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECRET_FIELD_NUMBER: _builtins.int
+    secret: _builtins.str
+    def __init__(
+        self,
+        *,
+        secret: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTokenRequest: _TypeAlias = CheckTokenRequest  # noqa: Y015
+
+@_typing.final
 class AudioKey(_message.Message):
     """The file that a transcript is of, as it was when it was transcribed."""
 

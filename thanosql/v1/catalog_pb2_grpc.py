@@ -135,6 +135,26 @@ class CatalogServiceStub:
                 request_serializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_types__pb2.Job.FromString,
                 _registered_method=True)
+        self.CreateToken = channel.unary_unary(
+                '/thanosql.v1.CatalogService/CreateToken',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.CreateTokenRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.CreateTokenResponse.FromString,
+                _registered_method=True)
+        self.ListTokens = channel.unary_unary(
+                '/thanosql.v1.CatalogService/ListTokens',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.ListTokensRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.ListTokensResponse.FromString,
+                _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/thanosql.v1.CatalogService/RevokeToken',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenResponse.FromString,
+                _registered_method=True)
+        self.CheckToken = channel.unary_unary(
+                '/thanosql.v1.CatalogService/CheckToken',
+                request_serializer=thanosql_dot_v1_dot_catalog__pb2.CheckTokenRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.TokenInfo.FromString,
+                _registered_method=True)
         self.LookupTranscripts = channel.unary_unary(
                 '/thanosql.v1.CatalogService/LookupTranscripts',
                 request_serializer=thanosql_dot_v1_dot_catalog__pb2.LookupTranscriptsRequest.SerializeToString,
@@ -286,6 +306,32 @@ class CatalogServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateToken(self, request, context):
+        """Makes a token; its secret is told this once, and only a hash of it is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTokens(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeToken(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckToken(self, request, context):
+        """Whose a secret is; refused where it is nobody's, has expired or was revoked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LookupTranscripts(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -400,6 +446,26 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ResumeJob,
                     request_deserializer=thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_types__pb2.Job.SerializeToString,
+            ),
+            'CreateToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateToken,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.CreateTokenRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.CreateTokenResponse.SerializeToString,
+            ),
+            'ListTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTokens,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.ListTokensRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.ListTokensResponse.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenResponse.SerializeToString,
+            ),
+            'CheckToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckToken,
+                    request_deserializer=thanosql_dot_v1_dot_catalog__pb2.CheckTokenRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.TokenInfo.SerializeToString,
             ),
             'LookupTranscripts': grpc.unary_unary_rpc_method_handler(
                     servicer.LookupTranscripts,
@@ -952,6 +1018,114 @@ class CatalogService:
             '/thanosql.v1.CatalogService/ResumeJob',
             thanosql_dot_v1_dot_types__pb2.ResumeJobRequest.SerializeToString,
             thanosql_dot_v1_dot_types__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.CatalogService/CreateToken',
+            thanosql_dot_v1_dot_types__pb2.CreateTokenRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.CreateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.CatalogService/ListTokens',
+            thanosql_dot_v1_dot_types__pb2.ListTokensRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.ListTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.CatalogService/RevokeToken',
+            thanosql_dot_v1_dot_types__pb2.RevokeTokenRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.RevokeTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.CatalogService/CheckToken',
+            thanosql_dot_v1_dot_catalog__pb2.CheckTokenRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.TokenInfo.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,12 @@ class CatalogServiceStub:
     """Ends a job: succeeded, failed or cancelled."""
     ResumeJob: _grpc.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]
     """Queues a failed or cancelled job again; one that waits or runs stays as it is."""
+    CreateToken: _grpc.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]
+    """Makes a token; its secret is told this once, and only a hash of it is kept."""
+    ListTokens: _grpc.UnaryUnaryMultiCallable[_types_pb2.ListTokensRequest, _types_pb2.ListTokensResponse]
+    RevokeToken: _grpc.UnaryUnaryMultiCallable[_types_pb2.RevokeTokenRequest, _types_pb2.RevokeTokenResponse]
+    CheckToken: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.CheckTokenRequest, _types_pb2.TokenInfo]
+    """Whose a secret is; refused where it is nobody's, has expired or was revoked."""
     LookupTranscripts: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.LookupTranscriptsRequest, _catalog_pb2.LookupTranscriptsResponse]
     StoreTranscripts: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.StoreTranscriptsRequest, _catalog_pb2.StoreTranscriptsResponse]
 
@@ -110,6 +116,12 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Ends a job: succeeded, failed or cancelled."""
     ResumeJob: _aio.UnaryUnaryMultiCallable[_types_pb2.ResumeJobRequest, _types_pb2.Job]  # type: ignore[assignment]
     """Queues a failed or cancelled job again; one that waits or runs stays as it is."""
+    CreateToken: _aio.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]  # type: ignore[assignment]
+    """Makes a token; its secret is told this once, and only a hash of it is kept."""
+    ListTokens: _aio.UnaryUnaryMultiCallable[_types_pb2.ListTokensRequest, _types_pb2.ListTokensResponse]  # type: ignore[assignment]
+    RevokeToken: _aio.UnaryUnaryMultiCallable[_types_pb2.RevokeTokenRequest, _types_pb2.RevokeTokenResponse]  # type: ignore[assignment]
+    CheckToken: _aio.UnaryUnaryMultiCallable[_catalog_pb2.CheckTokenRequest, _types_pb2.TokenInfo]  # type: ignore[assignment]
+    """Whose a secret is; refused where it is nobody's, has expired or was revoked."""
     LookupTranscripts: _aio.UnaryUnaryMultiCallable[_catalog_pb2.LookupTranscriptsRequest, _catalog_pb2.LookupTranscriptsResponse]  # type: ignore[assignment]
     StoreTranscripts: _aio.UnaryUnaryMultiCallable[_catalog_pb2.StoreTranscriptsRequest, _catalog_pb2.StoreTranscriptsResponse]  # type: ignore[assignment]
 
@@ -269,6 +281,36 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_types_pb2.Job, _abc.Awaitable[_types_pb2.Job]]:
         """Queues a failed or cancelled job again; one that waits or runs stays as it is."""
+
+    @_abc_1.abstractmethod
+    def CreateToken(
+        self,
+        request: _types_pb2.CreateTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.CreateTokenResponse, _abc.Awaitable[_types_pb2.CreateTokenResponse]]:
+        """Makes a token; its secret is told this once, and only a hash of it is kept."""
+
+    @_abc_1.abstractmethod
+    def ListTokens(
+        self,
+        request: _types_pb2.ListTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.ListTokensResponse, _abc.Awaitable[_types_pb2.ListTokensResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RevokeToken(
+        self,
+        request: _types_pb2.RevokeTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.RevokeTokenResponse, _abc.Awaitable[_types_pb2.RevokeTokenResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CheckToken(
+        self,
+        request: _catalog_pb2.CheckTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.TokenInfo, _abc.Awaitable[_types_pb2.TokenInfo]]:
+        """Whose a secret is; refused where it is nobody's, has expired or was revoked."""
 
     @_abc_1.abstractmethod
     def LookupTranscripts(

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from thanosql.v1 import query_pb2 as thanosql_dot_v1_dot_query__pb2
+from thanosql.v1 import types_pb2 as thanosql_dot_v1_dot_types__pb2
 
 GRPC_GENERATED_VERSION = '1.81.1'
 GRPC_VERSION = grpc.__version__
@@ -49,6 +50,31 @@ class QueryServiceStub:
                 request_serializer=thanosql_dot_v1_dot_query__pb2.CancelRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_query__pb2.CancelResponse.FromString,
                 _registered_method=True)
+        self.FindUploads = channel.unary_unary(
+                '/thanosql.v1.QueryService/FindUploads',
+                request_serializer=thanosql_dot_v1_dot_query__pb2.FindUploadsRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_query__pb2.FindUploadsResponse.FromString,
+                _registered_method=True)
+        self.Upload = channel.stream_stream(
+                '/thanosql.v1.QueryService/Upload',
+                request_serializer=thanosql_dot_v1_dot_query__pb2.UploadRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_query__pb2.UploadedFile.FromString,
+                _registered_method=True)
+        self.CreateToken = channel.unary_unary(
+                '/thanosql.v1.QueryService/CreateToken',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.CreateTokenRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.CreateTokenResponse.FromString,
+                _registered_method=True)
+        self.ListTokens = channel.unary_unary(
+                '/thanosql.v1.QueryService/ListTokens',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.ListTokensRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.ListTokensResponse.FromString,
+                _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/thanosql.v1.QueryService/RevokeToken',
+                request_serializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenResponse.FromString,
+                _registered_method=True)
 
 
 class QueryServiceServicer:
@@ -77,6 +103,40 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindUploads(self, request, context):
+        """How much of some files the server has already: what broke off is gone on with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Upload(self, request_iterator, context):
+        """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
+        when all its bytes have come and their checksum is right, and is answered then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateToken(self, request, context):
+        """Tokens for colleagues; for administrators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTokens(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeToken(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +154,31 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.Cancel,
                     request_deserializer=thanosql_dot_v1_dot_query__pb2.CancelRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_query__pb2.CancelResponse.SerializeToString,
+            ),
+            'FindUploads': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindUploads,
+                    request_deserializer=thanosql_dot_v1_dot_query__pb2.FindUploadsRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_query__pb2.FindUploadsResponse.SerializeToString,
+            ),
+            'Upload': grpc.stream_stream_rpc_method_handler(
+                    servicer.Upload,
+                    request_deserializer=thanosql_dot_v1_dot_query__pb2.UploadRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_query__pb2.UploadedFile.SerializeToString,
+            ),
+            'CreateToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateToken,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.CreateTokenRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.CreateTokenResponse.SerializeToString,
+            ),
+            'ListTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTokens,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.ListTokensRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.ListTokensResponse.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_types__pb2.RevokeTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -177,6 +262,141 @@ class QueryService:
             '/thanosql.v1.QueryService/Cancel',
             thanosql_dot_v1_dot_query__pb2.CancelRequest.SerializeToString,
             thanosql_dot_v1_dot_query__pb2.CancelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindUploads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.QueryService/FindUploads',
+            thanosql_dot_v1_dot_query__pb2.FindUploadsRequest.SerializeToString,
+            thanosql_dot_v1_dot_query__pb2.FindUploadsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Upload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/thanosql.v1.QueryService/Upload',
+            thanosql_dot_v1_dot_query__pb2.UploadRequest.SerializeToString,
+            thanosql_dot_v1_dot_query__pb2.UploadedFile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.QueryService/CreateToken',
+            thanosql_dot_v1_dot_types__pb2.CreateTokenRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.CreateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.QueryService/ListTokens',
+            thanosql_dot_v1_dot_types__pb2.ListTokensRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.ListTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/thanosql.v1.QueryService/RevokeToken',
+            thanosql_dot_v1_dot_types__pb2.RevokeTokenRequest.SerializeToString,
+            thanosql_dot_v1_dot_types__pb2.RevokeTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

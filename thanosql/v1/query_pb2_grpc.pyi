@@ -6,6 +6,7 @@ query_service: the one service that users call. It carries out statements."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from thanosql.v1 import query_pb2 as _query_pb2
+from thanosql.v1 import types_pb2 as _types_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -40,6 +41,16 @@ class QueryServiceStub:
     """Follows a running or lately ended query from event number `next_event` on; from 0, nothing is missed."""
     Cancel: _grpc.UnaryUnaryMultiCallable[_query_pb2.CancelRequest, _query_pb2.CancelResponse]
     """Stops a query, and the training job that it started."""
+    FindUploads: _grpc.UnaryUnaryMultiCallable[_query_pb2.FindUploadsRequest, _query_pb2.FindUploadsResponse]
+    """How much of some files the server has already: what broke off is gone on with."""
+    Upload: _grpc.StreamStreamMultiCallable[_query_pb2.UploadRequest, _query_pb2.UploadedFile]
+    """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
+    when all its bytes have come and their checksum is right, and is answered then.
+    """
+    CreateToken: _grpc.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]
+    """Tokens for colleagues; for administrators."""
+    ListTokens: _grpc.UnaryUnaryMultiCallable[_types_pb2.ListTokensRequest, _types_pb2.ListTokensResponse]
+    RevokeToken: _grpc.UnaryUnaryMultiCallable[_types_pb2.RevokeTokenRequest, _types_pb2.RevokeTokenResponse]
 
 @_typing.type_check_only
 class QueryServiceAsyncStub(QueryServiceStub):
@@ -53,6 +64,16 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Follows a running or lately ended query from event number `next_event` on; from 0, nothing is missed."""
     Cancel: _aio.UnaryUnaryMultiCallable[_query_pb2.CancelRequest, _query_pb2.CancelResponse]  # type: ignore[assignment]
     """Stops a query, and the training job that it started."""
+    FindUploads: _aio.UnaryUnaryMultiCallable[_query_pb2.FindUploadsRequest, _query_pb2.FindUploadsResponse]  # type: ignore[assignment]
+    """How much of some files the server has already: what broke off is gone on with."""
+    Upload: _aio.StreamStreamMultiCallable[_query_pb2.UploadRequest, _query_pb2.UploadedFile]  # type: ignore[assignment]
+    """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
+    when all its bytes have come and their checksum is right, and is answered then.
+    """
+    CreateToken: _aio.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]  # type: ignore[assignment]
+    """Tokens for colleagues; for administrators."""
+    ListTokens: _aio.UnaryUnaryMultiCallable[_types_pb2.ListTokensRequest, _types_pb2.ListTokensResponse]  # type: ignore[assignment]
+    RevokeToken: _aio.UnaryUnaryMultiCallable[_types_pb2.RevokeTokenRequest, _types_pb2.RevokeTokenResponse]  # type: ignore[assignment]
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -81,5 +102,45 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.CancelResponse, _abc.Awaitable[_query_pb2.CancelResponse]]:
         """Stops a query, and the training job that it started."""
+
+    @_abc_1.abstractmethod
+    def FindUploads(
+        self,
+        request: _query_pb2.FindUploadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.FindUploadsResponse, _abc.Awaitable[_query_pb2.FindUploadsResponse]]:
+        """How much of some files the server has already: what broke off is gone on with."""
+
+    @_abc_1.abstractmethod
+    def Upload(
+        self,
+        request_iterator: _MaybeAsyncIterator[_query_pb2.UploadRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_query_pb2.UploadedFile], _abc.AsyncIterator[_query_pb2.UploadedFile]]:
+        """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
+        when all its bytes have come and their checksum is right, and is answered then.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateToken(
+        self,
+        request: _types_pb2.CreateTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.CreateTokenResponse, _abc.Awaitable[_types_pb2.CreateTokenResponse]]:
+        """Tokens for colleagues; for administrators."""
+
+    @_abc_1.abstractmethod
+    def ListTokens(
+        self,
+        request: _types_pb2.ListTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.ListTokensResponse, _abc.Awaitable[_types_pb2.ListTokensResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RevokeToken(
+        self,
+        request: _types_pb2.RevokeTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_types_pb2.RevokeTokenResponse, _abc.Awaitable[_types_pb2.RevokeTokenResponse]]: ...
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
