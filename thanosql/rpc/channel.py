@@ -1,4 +1,4 @@
-"""Opens channels: message limits, keepalive, retries, the token and the request id, once for every client."""
+"""Opens channels: message limits, keepalive, retries, balancing, token and request id, once for every client."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import grpc
 
 from thanosql.rpc.identity import WORKSPACE_KEY, current_identity
 from thanosql.rpc.logs import METADATA_KEY, current_request_id
+from thanosql.rpc.targets import grpc_target, is_several
 from thanosql.rpc.telemetry import End, Tracing
 from thanosql.workspace import DEFAULT_WORKSPACE
 
@@ -64,6 +65,14 @@ SERVICE_CONFIG: dict[str, Any] = {
 }
 """gRPC's service config: which calls are tried again, and when."""
 
+BALANCED_CONFIG: dict[str, Any] = {
+    **SERVICE_CONFIG,
+    "loadBalancingConfig": [{"round_robin": {}}],
+    # A server that says NOT_SERVING is sent no calls; one that has no health checks is taken to serve.
+    "healthCheckConfig": {"serviceName": ""},
+}
+"""The same where several servers stand behind an address: calls take turns, and a stream stays where it began."""
+
 _CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     *OPTIONS,
     # A peer that has vanished without a word is found out within a minute.
@@ -73,17 +82,22 @@ _CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_retries", 1),
-    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
 )
 
 
 def open_channel(address: str, token: str = "", tracing: Tracing | None = None) -> grpc.Channel:
-    """A channel to `address` ("host:port"); connects when first used.
+    """A channel to `address`; connects when first used.
 
-    Every call carries `token`, and the id of the request and the workspace on whose behalf it is made; with `tracing`,
-    it is a span.
+    It is "host:port", or stands for several servers that calls take turns with (`thanosql.rpc.targets`). Every call
+    carries `token`, and the id of the request and the workspace on whose behalf it is made; with `tracing`, it is a
+    span.
+
+    Raises:
+        Unavailable: no name of a list of servers can be resolved.
     """
-    channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
+    config = BALANCED_CONFIG if is_several(address) else SERVICE_CONFIG
+    options = (*_CHANNEL_OPTIONS, ("grpc.service_config", json.dumps(config)))
+    channel = grpc.insecure_channel(grpc_target(address), options=options)
     return grpc.intercept_channel(channel, _MetadataSender(token, tracing))
 
 
