@@ -54,7 +54,9 @@ from thanosql.types import (
     TranscribeStart,
     Transcript,
     TranscriptionEstimate,
+    UploadedFile,
     UploadFile,
+    UploadStart,
     UploadState,
 )
 from thanosql.v1 import (
@@ -74,6 +76,8 @@ M = TypeVar("M", bound=Message)
 
 UNARY_SECONDS = 30.0
 """Time-out of a call with one answer; streams may last as long as their work."""
+FIND_UPLOADS_SECONDS = 600.0
+"""Time-out of a call for which the server may have to read gigabytes."""
 
 COPY_EVENTS: dict[str, type[Any]] = {"progress": Progress, "notice": Notice, "result": CopyTableResult}
 DATASET_EVENTS: dict[str, type[Any]] = {"progress": Progress, "result": GetDatasetResult}
@@ -620,12 +624,31 @@ class QueryClient(_TokenCalls):
         return self._unary(self._stub.Cancel, query_pb2.CancelRequest(query_id=query_id)).cancelled
 
     def find_uploads(self, files: Sequence[UploadFile], overwrite: bool = False) -> list[UploadState]:
-        """How much of each file the server has already, in the order of `files`."""
+        """How much of each file the server has already, in the order of `files`.
+
+        It takes as long as the server needs to read those that stand in their places.
+        """
         request = query_pb2.FindUploadsRequest(
             files=[to_message(each, query_pb2.UploadFile) for each in files], overwrite=overwrite
         )
-        answer = self._unary(self._stub.FindUploads, request)
+        answer = self._unary(self._stub.FindUploads, request, timeout=FIND_UPLOADS_SECONDS)
         return [from_message(each, UploadState) for each in answer.files]
+
+    def upload(self, requests: Iterable[UploadStart | bytes]) -> Iterator[UploadedFile]:
+        """Sends files, one after the other: for each a start, then its bytes; what has become of each, as it is known.
+
+        Args:
+            requests: Iterated in another thread, as fast as the server takes them; may not raise.
+        """
+
+        def messages() -> Iterator[query_pb2.UploadRequest]:
+            for each in requests:
+                if isinstance(each, UploadStart):
+                    yield query_pb2.UploadRequest(start=to_message(each, query_pb2.UploadStart))
+                else:
+                    yield query_pb2.UploadRequest(chunk=each)
+
+        return self._stream(self._stub.Upload, messages(), lambda message: from_message(message, UploadedFile))
 
     def _event(self, message: query_pb2.Event) -> Event:
         return Event(message.number, self._one_of(message, "event", QUERY_EVENTS))

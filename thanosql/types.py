@@ -318,15 +318,45 @@ class UploadState:
     """The same bytes stand in its place already."""
     problem: str = ""
     """Why it cannot be sent: another file is there, the path is refused."""
+    is_underway: bool = False
+    """Somebody is sending it just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadStart:
+    """A file begins to come; its bytes follow."""
+
+    file: UploadFile
+    offset: int = 0
+    """The first byte that comes; what is before it was received earlier."""
+    overwrite: bool = False
+
+
+class UploadOutcome(StrEnum):
+    """What has become of a file."""
+
+    PLACED = "placed"
+    """It stands in its place."""
+    IS_THERE = "is there"
+    """The same bytes stood there before."""
+    REFUSED = "refused"
+    """It is not taken; `problem` says why."""
+    DAMAGED = "damaged"
+    """The bytes that came are not those of the checksum; none is kept."""
+    UNDERWAY = "underway"
+    """Somebody else is sending it just now."""
+    INCOMPLETE = "incomplete"
+    """Not all bytes came; those that did are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file that was received whole, checked and put in its place; or why not."""
+    """What has become of a file that was sent."""
 
     path: str
     size: int = 0
     problem: str = ""
+    outcome: UploadOutcome = UploadOutcome.PLACED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from thanosql.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,43 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _UploadOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UploadOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UPLOAD_OUTCOME_UNSPECIFIED: _UploadOutcome.ValueType  # 0
+    UPLOAD_OUTCOME_PLACED: _UploadOutcome.ValueType  # 1
+    """The file stands in its place."""
+    UPLOAD_OUTCOME_IS_THERE: _UploadOutcome.ValueType  # 2
+    """The same bytes stood there before."""
+    UPLOAD_OUTCOME_REFUSED: _UploadOutcome.ValueType  # 3
+    """It is not taken; `problem` says why."""
+    UPLOAD_OUTCOME_DAMAGED: _UploadOutcome.ValueType  # 4
+    """The bytes that came are not those of the checksum. None of them is kept."""
+    UPLOAD_OUTCOME_UNDERWAY: _UploadOutcome.ValueType  # 5
+    """Somebody else is sending it just now."""
+    UPLOAD_OUTCOME_INCOMPLETE: _UploadOutcome.ValueType  # 6
+    """The stream went on to another file, or ended, before all bytes had come. They are kept."""
+
+class UploadOutcome(_UploadOutcome, metaclass=_UploadOutcomeEnumTypeWrapper): ...
+
+UPLOAD_OUTCOME_UNSPECIFIED: UploadOutcome.ValueType  # 0
+UPLOAD_OUTCOME_PLACED: UploadOutcome.ValueType  # 1
+"""The file stands in its place."""
+UPLOAD_OUTCOME_IS_THERE: UploadOutcome.ValueType  # 2
+"""The same bytes stood there before."""
+UPLOAD_OUTCOME_REFUSED: UploadOutcome.ValueType  # 3
+"""It is not taken; `problem` says why."""
+UPLOAD_OUTCOME_DAMAGED: UploadOutcome.ValueType  # 4
+"""The bytes that came are not those of the checksum. None of them is kept."""
+UPLOAD_OUTCOME_UNDERWAY: UploadOutcome.ValueType  # 5
+"""Somebody else is sending it just now."""
+UPLOAD_OUTCOME_INCOMPLETE: UploadOutcome.ValueType  # 6
+"""The stream went on to another file, or ended, before all bytes had come. They are kept."""
+Global___UploadOutcome: _TypeAlias = UploadOutcome  # noqa: Y015
 
 @_typing.final
 class UploadFile(_message.Message):
@@ -81,6 +119,7 @@ class UploadState(_message.Message):
     RECEIVED_FIELD_NUMBER: _builtins.int
     IS_THERE_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    IS_UNDERWAY_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     received: _builtins.int
     """Bytes of an upload that broke off, which need not be sent again."""
@@ -88,6 +127,8 @@ class UploadState(_message.Message):
     """The same bytes stand in its place already."""
     problem: _builtins.str
     """Why it cannot be sent: another file is there, the path is refused."""
+    is_underway: _builtins.bool
+    """Somebody is sending it just now. Whoever sends nothing for half a minute may be followed by another."""
     def __init__(
         self,
         *,
@@ -95,10 +136,11 @@ class UploadState(_message.Message):
         received: _builtins.int = ...,
         is_there: _builtins.bool = ...,
         problem: _builtins.str = ...,
+        is_underway: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_there", b"is_there", "path", b"path", "problem", b"problem", "received", b"received"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_there", b"is_there", "is_underway", b"is_underway", "path", b"path", "problem", b"problem", "received", b"received"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -180,26 +222,29 @@ Global___UploadRequest: _TypeAlias = UploadRequest  # noqa: Y015
 
 @_typing.final
 class UploadedFile(_message.Message):
-    """A file that was received whole, checked and put in its place; or why not."""
+    """What has become of a file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PATH_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     size: _builtins.int
     problem: _builtins.str
+    outcome: Global___UploadOutcome.ValueType
     def __init__(
         self,
         *,
         path: _builtins.str = ...,
         size: _builtins.int = ...,
         problem: _builtins.str = ...,
+        outcome: Global___UploadOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "problem", b"problem", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "path", b"path", "problem", b"problem", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

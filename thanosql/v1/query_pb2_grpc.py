@@ -111,8 +111,10 @@ class QueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Upload(self, request_iterator, context):
-        """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
-        when all its bytes have come and their checksum is right, and is answered then.
+        """Takes files into the workspace, one after the other: for each a start, then its bytes in chunks of at most 4 MiB.
+        A file is put in its place when all its bytes have come and their checksum is right, and is answered then; one that
+        is not taken is answered as soon as that is known, and what still comes of it is passed over. A stream that breaks
+        may be followed by another, which goes on from what `FindUploads` says.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

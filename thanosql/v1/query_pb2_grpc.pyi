@@ -44,8 +44,10 @@ class QueryServiceStub:
     FindUploads: _grpc.UnaryUnaryMultiCallable[_query_pb2.FindUploadsRequest, _query_pb2.FindUploadsResponse]
     """How much of some files the server has already: what broke off is gone on with."""
     Upload: _grpc.StreamStreamMultiCallable[_query_pb2.UploadRequest, _query_pb2.UploadedFile]
-    """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
-    when all its bytes have come and their checksum is right, and is answered then.
+    """Takes files into the workspace, one after the other: for each a start, then its bytes in chunks of at most 4 MiB.
+    A file is put in its place when all its bytes have come and their checksum is right, and is answered then; one that
+    is not taken is answered as soon as that is known, and what still comes of it is passed over. A stream that breaks
+    may be followed by another, which goes on from what `FindUploads` says.
     """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]
     """Tokens for colleagues; for administrators."""
@@ -67,8 +69,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     FindUploads: _aio.UnaryUnaryMultiCallable[_query_pb2.FindUploadsRequest, _query_pb2.FindUploadsResponse]  # type: ignore[assignment]
     """How much of some files the server has already: what broke off is gone on with."""
     Upload: _aio.StreamStreamMultiCallable[_query_pb2.UploadRequest, _query_pb2.UploadedFile]  # type: ignore[assignment]
-    """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
-    when all its bytes have come and their checksum is right, and is answered then.
+    """Takes files into the workspace, one after the other: for each a start, then its bytes in chunks of at most 4 MiB.
+    A file is put in its place when all its bytes have come and their checksum is right, and is answered then; one that
+    is not taken is answered as soon as that is known, and what still comes of it is passed over. A stream that breaks
+    may be followed by another, which goes on from what `FindUploads` says.
     """
     CreateToken: _aio.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Tokens for colleagues; for administrators."""
@@ -117,8 +121,10 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_query_pb2.UploadRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_query_pb2.UploadedFile], _abc.AsyncIterator[_query_pb2.UploadedFile]]:
-        """Takes files into the workspace, one after the other: for each a start, then its bytes. A file is put in its place
-        when all its bytes have come and their checksum is right, and is answered then.
+        """Takes files into the workspace, one after the other: for each a start, then its bytes in chunks of at most 4 MiB.
+        A file is put in its place when all its bytes have come and their checksum is right, and is answered then; one that
+        is not taken is answered as soon as that is known, and what still comes of it is passed over. A stream that breaks
+        may be followed by another, which goes on from what `FindUploads` says.
         """
 
     @_abc_1.abstractmethod
