@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from thanosql.commands import serve, shell, sql, tutorial, up
+from thanosql.commands import doctor, serve, shell, sql, tutorial, up
 from thanosql.errors import Cancelled, ThanoSQLError
 from thanosql.interrupts import describe_end
 
@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[Any, str]] = {
     "sql": (sql, "run statements and exit"),
     "serve": (serve, "run one service: catalog, trainer, inference or query"),
     "up": (up, "run all four services until Ctrl-C"),
+    "doctor": (doctor, "look at what an installation needs, and say what to do about what is wrong"),
 }
 """The subcommands, in the order in which `--help` shows them: their modules, with a word on each."""
 

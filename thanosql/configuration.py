@@ -99,6 +99,8 @@ class ServiceConfig:
                     try:
                         values[each.name] = _parse(types_of[each.name], text)
                     except ValueError as error:
+                        if not environment.get(variable):  # what stands in a file may be a secret
+                            raise ValueError(f"the file of {variable}{FROM_FILE} has no value of its type") from None
                         raise ValueError(f"{variable}={text!r}: {error}") from error
         return cls(**values)
 
