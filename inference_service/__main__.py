@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -11,7 +10,7 @@ from functools import partial
 from inference_service.config import InferenceConfig
 from inference_service.models.health import ModelHealth
 from inference_service.models.models import Models
-from inference_service.monitoring.metrics import Observation
+from inference_service.monitoring.metrics import Observation, model_metrics
 from inference_service.oip_servicer import OpenInferenceServicer
 from inference_service.servicer import InferenceServicer
 from inference_service.speech.transcription import Transcribers
@@ -22,8 +21,6 @@ from thanosql.rpc.health import HealthStates
 from thanosql.rpc.server import RunningServer, run_service, start_aio_server
 from thanosql.rpc.telemetry import find_tracing, hold_tracing
 from thanosql.v1.inference_pb2_grpc import add_InferenceServiceServicer_to_server
-
-log = logging.getLogger(__name__)
 
 SERVICE = "thanosql.v1.InferenceService"
 OPEN_INFERENCE = "inference.GRPCInferenceService"
@@ -38,8 +35,6 @@ def start(config: InferenceConfig) -> RunningServer:
         undo.callback(models.close)
         readers = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="read-audio")
         undo.callback(readers.shutdown)
-        if config.metrics_port is not None:
-            undo.callback(_serve_metrics(config, config.metrics_port, models))
         transcribers = Transcribers(config, readers)
         own = InferenceServicer(config, models, readers, transcribers)
         open_inference = OpenInferenceServicer(config, models, transcribers, is_ready=partial(health.is_serving, ""))
@@ -49,24 +44,20 @@ def start(config: InferenceConfig) -> RunningServer:
         }
         opened = ExitStack()
         descriptors = Descriptors(grpc_service_pb2.DESCRIPTOR.pool)
-        server = start_aio_server(config, services, health=health, descriptors=descriptors, on_stop=[opened.close])
+        metrics = model_metrics(partial(_observe, models))
+        server = start_aio_server(
+            config, services, health=health, descriptors=descriptors, on_stop=[opened.close], metrics=[metrics]
+        )
         models.preload()
         opened.push(undo.pop_all())
     return server
 
 
-def _serve_metrics(config: InferenceConfig, port: int, models: Models) -> Callable[[], None]:
-    """Answers Prometheus; gives what ends that."""
-    from inference_service.monitoring.exposition import MetricsServer
-
-    def observe() -> Iterator[Observation]:
-        for each in models.statistics():
-            version = (each.model, each.version)
-            yield Observation(each, models.figures(*version), models.waiting(*version))
-
-    metrics = MetricsServer(config.host, port, observe)
-    log.info("metrics at http://%s:%d/metrics", config.host, metrics.port)
-    return metrics.close
+def _observe(models: Models) -> Iterator[Observation]:
+    """Every version that is or was loaded, for Prometheus."""
+    for each in models.statistics():
+        version = (each.model, each.version)
+        yield Observation(each, models.figures(*version), models.waiting(*version))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

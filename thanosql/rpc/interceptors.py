@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from thanosql.monitoring.calls import CallFigures
 from thanosql.rpc.calls import (
     OPEN,
     Authenticate,
@@ -41,10 +42,17 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         service: Name of the service, for messages.
         authenticate: Whom a call is made for; refuses those that may not be made.
         tracing: Makes a span of each call.
+        figures: Counts the calls.
     """
 
-    def __init__(self, service: str, authenticate: Authenticate, tracing: Tracing | None = None) -> None:
-        self._service, self._authenticate, self._tracing = service, authenticate, tracing
+    def __init__(
+        self,
+        service: str,
+        authenticate: Authenticate,
+        tracing: Tracing | None = None,
+        figures: CallFigures | None = None,
+    ) -> None:
+        self._service, self._authenticate, self._tracing, self._figures = service, authenticate, tracing, figures
         self._draining = self._terminating = False
         self._lock = threading.Lock()
         self.running = 0
@@ -123,9 +131,13 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         begin = time.monotonic()
         span = begin_span(self._tracing, details, request_id)
         self._count(1)
+        if self._figures is not None:
+            self._figures.begin(details.method)
 
         def end(kind: str, status: str) -> None:
             self._count(-1)
+            if self._figures is not None:
+                self._figures.end(details.method, status, time.monotonic() - begin)
             log_end(details.method, kind, status, begin)
             if span is not None:
                 span(status)
@@ -172,10 +184,17 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
         service: Name of the service, for messages.
         authenticate: Whom a call is made for; refuses those that may not be made.
         tracing: Makes a span of each call.
+        figures: Counts the calls.
     """
 
-    def __init__(self, service: str, authenticate: Authenticate, tracing: Tracing | None = None) -> None:
-        self._service, self._authenticate, self._tracing = service, authenticate, tracing
+    def __init__(
+        self,
+        service: str,
+        authenticate: Authenticate,
+        tracing: Tracing | None = None,
+        figures: CallFigures | None = None,
+    ) -> None:
+        self._service, self._authenticate, self._tracing, self._figures = service, authenticate, tracing, figures
         self._draining = self._terminating = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wrapped: dict[str, Handler] = {}
@@ -260,9 +279,13 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
         begin, task = time.monotonic(), asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        if self._figures is not None:
+            self._figures.begin(details.method)
 
         def end(status: str) -> None:
             self._tasks.discard(task)
+            if self._figures is not None:
+                self._figures.end(details.method, status, time.monotonic() - begin)
             log_end(details.method, kind, status, begin)
             if span is not None:
                 span(status)

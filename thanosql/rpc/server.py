@@ -20,6 +20,10 @@ from grpc_reflection.v1alpha import reflection
 
 from thanosql.configuration import ServiceConfig, parse_arguments
 from thanosql.errors import ThanoSQLError, Unavailable
+from thanosql.monitoring.calls import CallFigures
+from thanosql.monitoring.exposition import MetricsServer
+from thanosql.monitoring.families import Metrics
+from thanosql.monitoring.process import process_metrics
 from thanosql.rpc.calls import Authenticate, authenticate_peers
 from thanosql.rpc.channel import OPTIONS
 from thanosql.rpc.descriptors import Descriptors
@@ -61,6 +65,8 @@ class RunningServer(Protocol):
     address: str
     """host:port"""
     port: int
+    metrics_port: int
+    """Of the page for Prometheus; 0: there is none."""
 
     def stop(self, grace: float | None = None) -> None:
         """Takes no new calls, lets running ones end within `grace` seconds, and frees everything."""
@@ -78,6 +84,7 @@ def start_server(
     health: HealthStates | None = None,
     at_grace_end: Actions = (),
     on_stop: Actions = (),
+    metrics: Sequence[Metrics] = (),
 ) -> RunningServer:
     """Serves in a pool of `threads`.
 
@@ -90,12 +97,14 @@ def start_server(
         at_grace_end: What ends calls that wait for something and outlast the grace; it should raise `Unavailable` in
             them. What is sent after it ends as unavailable by itself.
         on_stop: What runs, in order, when the calls have ended.
+        metrics: What stands on the page for Prometheus, beside the calls and the process.
 
     Raises:
-        Unavailable: the port is taken.
+        Unavailable: a port is taken.
     """
     authenticate = authenticate or authenticate_peers(config.token)
-    return _ThreadedServer(config, services, threads, authenticate, health or HealthStates(), at_grace_end, on_stop)
+    health = health or HealthStates()
+    return _ThreadedServer(config, services, threads, authenticate, health, at_grace_end, on_stop, metrics)
 
 
 def start_aio_server(
@@ -106,6 +115,7 @@ def start_aio_server(
     descriptors: Descriptors | None = None,
     at_grace_end: Actions = (),
     on_stop: Actions = (),
+    metrics: Sequence[Metrics] = (),
 ) -> RunningServer:
     """Like `start_server`, on an asyncio event loop in a thread of its own; calls that wait are ended without help.
 
@@ -116,11 +126,12 @@ def start_aio_server(
         descriptors: Where reflection finds the services' messages; left out: in the process's pool.
         at_grace_end: What else has to be ended when the grace is over.
         on_stop: What runs, in order, when the calls have ended.
+        metrics: What stands on the page for Prometheus, beside the calls and the process.
 
     Raises:
-        Unavailable: the port is taken.
+        Unavailable: a port is taken.
     """
-    return _AsyncioServer(config, services, health or HealthStates(), descriptors, at_grace_end, on_stop)
+    return _AsyncioServer(config, services, health or HealthStates(), descriptors, at_grace_end, on_stop, metrics)
 
 
 def run_service(
@@ -175,6 +186,24 @@ def _log_termination(calls: int, grace: float) -> None:
         log.warning("%d calls were not done within %g s: they are ended as unavailable", calls, grace)
 
 
+class _MetricsPage:
+    """The page for Prometheus, where a port is given for it."""
+
+    def __init__(self, config: ServiceConfig, metrics: Sequence[Metrics]) -> None:
+        self.port = 0
+        self.figures: CallFigures | None = None
+        self._server: MetricsServer | None = None
+        if config.metrics_port is not None:
+            self.figures = CallFigures()
+            pages = (self.figures.metrics, *metrics, process_metrics())
+            self._server = MetricsServer(config.service, config.host, config.metrics_port, pages)
+            self.port = self._server.port
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
 class _ThreadedServer:
     def __init__(
         self,
@@ -185,10 +214,13 @@ class _ThreadedServer:
         health: HealthStates,
         at_grace_end: Actions,
         on_stop: Actions,
+        metrics: Sequence[Metrics],
     ) -> None:
         self._health, self._grace, self._at_grace_end, self._on_stop = health, config.grace, at_grace_end, on_stop
+        self._page = _MetricsPage(config, metrics)
+        self.metrics_port = self._page.port
         self._let_tracing_go = hold_tracing(config)
-        self._calls = ThreadedInterceptor(config.service, authenticate, find_tracing(config))
+        self._calls = ThreadedInterceptor(config.service, authenticate, find_tracing(config), self._page.figures)
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix=f"{config.service}-call"),
             interceptors=[self._calls],
@@ -203,6 +235,7 @@ class _ThreadedServer:
             self.port = _bind(self._server, config)
         except BaseException:
             self._let_tracing_go()
+            self._page.close()
             raise
         self.address = f"{config.host}:{self.port}"
         self._server.start()
@@ -227,6 +260,7 @@ class _ThreadedServer:
                     action()
                 ended.wait()
             self._checks.close()
+            self._page.close()
             for action in self._on_stop:
                 action()
             self._let_tracing_go()
@@ -245,9 +279,12 @@ class _AsyncioServer:
         descriptors: Descriptors | None,
         at_grace_end: Actions,
         on_stop: Actions,
+        metrics: Sequence[Metrics],
     ) -> None:
         self._config, self._services, self._health, self._descriptors = config, services, health, descriptors
         self._at_grace_end, self._on_stop = at_grace_end, on_stop
+        self._page = _MetricsPage(config, metrics)
+        self.metrics_port = self._page.port
         self._let_tracing_go = hold_tracing(config)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"{config.service}-loop", daemon=True)
@@ -259,6 +296,7 @@ class _AsyncioServer:
         except BaseException:
             self._end_loop()
             self._let_tracing_go()
+            self._page.close()
             raise
         self.address = f"{config.host}:{self.port}"
 
@@ -268,6 +306,7 @@ class _AsyncioServer:
                 return
             self._health.end()
             self._run(self._stop(self._config.grace if grace is None else grace))
+            self._page.close()
             for action in self._on_stop:
                 action()
             self._end_loop()
@@ -282,7 +321,8 @@ class _AsyncioServer:
 
     async def _start(self) -> int:
         authenticate = authenticate_peers(self._config.token)
-        self._calls = AsyncioInterceptor(self._config.service, authenticate, find_tracing(self._config))
+        tracing = find_tracing(self._config)
+        self._calls = AsyncioInterceptor(self._config.service, authenticate, tracing, self._page.figures)
         self._server = grpc.aio.server(interceptors=[self._calls], options=_SERVER_OPTIONS)
         for register in self._services.values():
             register(self._server)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import urllib.error
 import urllib.request
@@ -14,7 +13,6 @@ from itertools import pairwise
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from inference_service.monitoring.exposition import MetricsServer
 from inference_service.monitoring.figures import (
     BatchReport,
     Closed,
@@ -24,9 +22,11 @@ from inference_service.monitoring.figures import (
     RowReport,
     Waiting,
 )
-from inference_service.monitoring.metrics import Observation
+from inference_service.monitoring.metrics import Observation, model_metrics
 from thanosql.clients import InferenceClient
 from thanosql.errors import Unavailable
+from thanosql.monitoring.exposition import MetricsServer
+from thanosql.monitoring.process import process_metrics
 from thanosql.rpc.server import RunningServer
 from thanosql.types import ModelStatistics, Priority, ServingState, TranscribeClip, TranscribeStart
 
@@ -37,7 +37,8 @@ FOLDER = "tutorial_data/librispeech_data"
 
 @contextmanager
 def serving(*observed: Observation) -> Iterator[MetricsServer]:
-    server = MetricsServer("127.0.0.1", 0, lambda: observed)
+    metrics = (model_metrics(lambda: observed), process_metrics())
+    server = MetricsServer("inference", "127.0.0.1", 0, metrics)
     yield server
     server.close()
 
@@ -152,7 +153,7 @@ def test_the_process_says_that_it_lives_and_what_it_takes() -> None:
 
 def test_a_metrics_port_that_is_taken_is_said_so() -> None:
     with serving() as server, pytest.raises(Unavailable, match=rf":{server.port}.*\n.*--metrics-port"):
-        MetricsServer("127.0.0.1", server.port, lambda: ())
+        MetricsServer("inference", "127.0.0.1", server.port, ())
 
 
 def test_a_caller_who_says_nothing_holds_nobody_up() -> None:
@@ -160,13 +161,9 @@ def test_a_caller_who_says_nothing_holds_nobody_up() -> None:
         assert read(server.port, "/live") == "live\n"
 
 
-def test_the_metrics_of_a_service_say_what_its_statistics_say(
-    start_service: Start, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "inference_service")
+def test_the_metrics_of_a_service_say_what_its_statistics_say(start_service: Start) -> None:
     server, client = start_service(metrics_port=0)
-    (line,) = (each for each in caplog.messages if each.startswith("metrics at"))
-    port = int(line.rpartition(":")[2].partition("/")[0])
+    port = server.metrics_port
     clips = [TranscribeClip(number, path=f"{FOLDER}/{number:03d}.flac") for number in range(6)]
     answers = list(client.transcribe(TranscribeStart("tiny", 1), [*clips, TranscribeClip(6, path="nowhere.wav")]))
     assert len(answers) == 7

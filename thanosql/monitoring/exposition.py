@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from inference_service.monitoring.metrics import ModelMetrics, Observation, write_number
 from thanosql.errors import Unavailable
+from thanosql.monitoring.families import Kind, Metrics, Sample, write_number
 
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-    from prometheus_client.samples import Sample
+log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_ENDINGS = ("_bucket", "_count", "_sum")
 
 
-def write_exposition(registry: CollectorRegistry) -> str:
-    """The families of `registry` in Prometheus' text format.
-
-    `prometheus_client.generate_latest` declares every counter under a name ending in `_total`; Triton's do not.
-    """
-    lines = []
-    for metric in registry.collect():
-        samples = [each for each in metric.samples if not each.name.endswith("_created")]
-        # A counter is declared under the name of its samples, whichever suffix that has.
-        name = samples[0].name if samples and metric.type == "counter" else metric.name
-        kind = "gauge" if metric.type in ("info", "stateset") else metric.type
-        lines.append(f"# HELP {name} {_escape(metric.documentation)}")
-        lines.append(f"# TYPE {name} {kind}")
-        lines += [f"{each.name}{_write_labels(each)} {write_number(each.value)}" for each in samples]
+def write_exposition(metrics: Sequence[Metrics]) -> str:
+    """All families in Prometheus' text format; those that cannot be read now stand there without samples."""
+    lines: list[str] = []
+    for each in metrics:
+        samples: defaultdict[str, list[Sample]] = defaultdict(list)
+        try:
+            for sample in each.collect():
+                samples[sample.name].append(sample)
+        except Exception:
+            log.exception("some metrics could not be read: %s", ", ".join(family.name for family in each.families))
+        for family in each.families:
+            lines += [f"# HELP {family.name} {_escape(family.help)}", f"# TYPE {family.name} {family.kind}"]
+            names = [family.name]
+            if family.kind is Kind.HISTOGRAM:
+                names = [family.name + ending for ending in _ENDINGS]
+            for name in names:
+                lines += [f"{name}{_write_labels(one)} {write_number(one.value)}" for one in samples[name]]
     return "\n".join([*lines, ""])
 
 
@@ -47,26 +51,21 @@ def _escape(text: str, *, quotes: bool = False) -> str:
 
 
 class MetricsServer:
-    """Serves the metrics of one service, with a registry of its own, from a few threads.
+    """Serves the metrics of one service from a few threads.
 
     Args:
+        service: Its name, for messages.
         host: Address to listen on.
         port: 0: chosen by the system.
-        observe: Gives every version that is or was loaded, or could not be.
+        metrics: What stands on the page, read anew for each scrape.
 
     Raises:
         Unavailable: the port is taken.
     """
 
-    def __init__(self, host: str, port: int, observe: Callable[[], Iterable[Observation]]) -> None:
-        from prometheus_client import CollectorRegistry
-        from prometheus_client.process_collector import ProcessCollector
-
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)  # memory, CPU seconds, open files and the start of the process
-        registry.register(ModelMetrics(observe))
+    def __init__(self, service: str, host: str, port: int, metrics: Sequence[Metrics]) -> None:
         pages = {
-            "/metrics": (CONTENT_TYPE, lambda: write_exposition(registry)),
+            "/metrics": (CONTENT_TYPE, lambda: write_exposition(metrics)),
             "/live": ("text/plain", lambda: "live\n"),
         }
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -75,10 +74,12 @@ class MetricsServer:
             self._server: _Server = server((host, port), type("Request", (_Request,), {"pages": pages}))
         except OSError as error:
             raise Unavailable(
-                f"inference_service cannot serve metrics on {host}:{port}: {error.strerror or error}",
-                hint="Is another server on that port? Choose another with --metrics-port, or 0 for any free one.",
+                f"{service}_service cannot serve metrics on {host}:{port}: {error.strerror or error}",
+                hint="Is another server on that port? Choose another with --metrics-port, or 0 for any free one; "
+                f"THANOSQL_{service.upper()}_METRICS_PORT is for this service alone.",
             ) from error
         self.port: int = self._server.server_address[1]
+        log.info("metrics at http://%s:%d/metrics", host, self.port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True
         )
