@@ -13,11 +13,12 @@ import os
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from thanosql.workspace import DEFAULT_WORKSPACE
+from thanosql.errors import Unavailable
+from thanosql.workspace import DEFAULT_WORKSPACE, check_apart
 
 PREFIX = "THANOSQL"
 FROM_FILE = "_FILE"
@@ -70,6 +71,14 @@ class ServiceConfig:
         None, "folder in which every workspace but the first has a folder for its files; not given: state/workspaces"
     )
 
+    def __post_init__(self) -> None:
+        """Raises `ValueError` where the further workspaces would lie in the first one's root."""
+        if self.workspaces is not None:
+            try:
+                check_apart(self.workspace, self.workspaces / "*")  # whatever its name
+            except Unavailable as error:
+                raise ValueError(f"{error.message}. {error.hint}") from error
+
     @property
     def models(self) -> Path:
         """The model store of the first workspace."""
@@ -82,6 +91,18 @@ class ServiceConfig:
         state = self.state / "workspaces" / workspace
         root = state / "files" if self.workspaces is None else self.workspaces / workspace
         return Folders(root, state / "models", state)
+
+    def of(self, workspace: str) -> Self:
+        """These settings with the folders of a workspace, for what works inside one.
+
+        Raises:
+            Unavailable: its files would lie where the first workspace reads.
+        """
+        if workspace == DEFAULT_WORKSPACE:
+            return self
+        folders = self.folders(workspace)
+        check_apart(self.workspace, folders.root, folders.state)
+        return replace(self, workspace=folders.root, state=folders.state)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> Self:

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from thanosql.errors import InvalidOption, NotFound, PathRefused
+from thanosql.errors import InvalidOption, NotFound, PathRefused, Unavailable
 
 DEFAULT_WORKSPACE = "default"
 """The workspace that is there without being made: that of a laptop."""
@@ -32,6 +32,27 @@ def check_name(workspace: str) -> str:
             hint="Take small Latin letters, digits and underscores, beginning with a letter, 40 at most.",
         )
     return workspace
+
+
+def check_apart(first_root: Path, *folders: Path) -> None:
+    """Whether no path of the first workspace leads into another's folders, nor the other way round.
+
+    Args:
+        first_root: Of the first workspace.
+        folders: Of another one, or those in which others have theirs.
+
+    Raises:
+        Unavailable: one does.
+    """
+    first = first_root.resolve()
+    for folder in map(Path.resolve, folders):
+        inside = folder.is_relative_to(first) and folder.relative_to(first).parts[:1] != (STATE_FOLDER,)
+        if inside or first.is_relative_to(folder):
+            raise Unavailable(
+                f"the folder {folder} of other workspaces and {first}, the first one's, do not lie apart",
+                hint="Choose another folder with --workspaces, or --state where that is not given: outside the first "
+                f"workspace's root, or in its {STATE_FOLDER}.",
+            )
 
 
 def resolve(root: Path, path: str) -> Path:

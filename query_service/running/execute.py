@@ -27,6 +27,7 @@ from query_service.showing.steps import STEPS as SHOWING
 from query_service.tables.steps import STEPS as TABLES
 from query_service.transcribing.steps import STEPS as TRANSCRIBING
 from thanosql.errors import ThanoSQLError
+from thanosql.rpc.identity import current_identity
 from thanosql.types import StatementDone, StatementStarted
 
 STEPS: dict[type[Any], StepRunner] = {**TABLES, **TRANSCRIBING, **MODELS, **JOBS, **SHOWING, **EXPLAINING}
@@ -47,6 +48,7 @@ def run_script(
         ThanoSQLError: what went wrong; the statements before it have taken effect.
     """
     statements = parse(text, longest=config.longest_text)
+    config = config.of(current_identity().workspace)
     source = Source(text)
     with _served(config, peers) as services:
         cancellation.when_cancelled(services.close)

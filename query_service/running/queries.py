@@ -1,4 +1,7 @@
-"""The queries that run or have lately ended: started, found, read, stopped and, in time, forgotten."""
+"""The queries that run or have lately ended: started, found, read, stopped and, in time, forgotten.
+
+Each belongs to the workspace of whoever sent it, and is there for nobody else: ids count within a workspace.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from query_service.running.event_log import Reader
 from query_service.running.running_query import RunningQuery, Work
 from query_service.running.status import LEAST_CHARACTERS, QueryStatus
 from thanosql.errors import Cancelled, NameTaken, NotFound, Overloaded, stopping
+from thanosql.rpc.identity import current_identity
 from thanosql.rpc.logs import current_request_id
 
 STOP_WITHIN = 5.0
@@ -28,6 +32,10 @@ _CANCELLED_AHEAD = 1_000
 _SPARE = 4
 """Queries beyond `most_queries` that may ask what runs and stop it: the way out of a server that is full."""
 _ABOUT_JOBS = re.compile(r"\s*(LIST\s+JOBS|(DESCRIBE|CANCEL)\s+JOB\s+\S+?)\s*;?\s*", re.IGNORECASE)
+
+
+_Key = tuple[str, str]
+"""The workspace of a query, and its id."""
 
 
 class QueryRegistry:
@@ -53,8 +61,8 @@ class QueryRegistry:
         self._now = now
         self._lock = threading.Lock()
         self._resting = threading.Lock()
-        self._queries: OrderedDict[str, RunningQuery] = OrderedDict()
-        self._cancelled_ahead: OrderedDict[str, None] = OrderedDict()
+        self._queries: OrderedDict[_Key, RunningQuery] = OrderedDict()
+        self._cancelled_ahead: OrderedDict[_Key, None] = OrderedDict()
         self._stopping = False
 
     def execute(self, text: str, query_id: str = "", who: str = "") -> Reader:
@@ -68,17 +76,18 @@ class QueryRegistry:
             raise NotFound(f"a query id of {len(query_id)} characters", hint=f"Use a UUID ({_LONGEST_ID} at most).")
         with self._lock:
             self._forget_old()
-            query = self._queries.get(query_id) if query_id else None
+            query = self._queries.get(_here(query_id)) if query_id else None
             if query is not None:
                 if query.text != text:
                     raise NameTaken(f"another query has the id {query_id}", hint="Choose a new UUID for each query.")
                 return query.log.read(0)
             self._check_capacity(text)
-            status = QueryStatus(query_id or self._unused_id(), text, who, self._now())
+            key = _here(query_id or self._unused_id())
+            status = QueryStatus(key[1], text, who, self._now(), workspace=key[0])
             query = RunningQuery(status, self._config, self._clock)
             reader = query.log.read(0)
-            self._queries[query.id] = query
-            if self._cancelled_ahead.pop(query.id, "") is None:
+            self._queries[key] = query
+            if self._cancelled_ahead.pop(key, "") is None:
                 query.cancellation.cancel()
             # In a copy of the caller's context, so that the query's calls belong to the caller's trace.
             query.thread = threading.Thread(
@@ -99,9 +108,9 @@ class QueryRegistry:
         """
         with self._lock:
             self._forget_old()
-            query = self._queries.get(query_id)
+            query = self._queries.get(_here(query_id))
             if query is None and len(query_id) >= LEAST_CHARACTERS:
-                meant = [each for id, each in self._queries.items() if id.startswith(query_id)]
+                meant = [each for each in self._list_here() if each.id.startswith(query_id)]
                 query = meant[0] if len(meant) == 1 else None
                 if len(meant) > 1:
                     ids = ", ".join(each.id for each in meant[:5])
@@ -118,9 +127,9 @@ class QueryRegistry:
     def cancel(self, query_id: str) -> bool:
         """Stops a query; one that has not come yet will be stopped when it does. False: it has ended, or is unknown."""
         with self._lock:
-            query = self._queries.get(query_id)
+            query = self._queries.get(_here(query_id))
             if query is None:
-                self._cancelled_ahead[query_id[:_LONGEST_ID]] = None
+                self._cancelled_ahead[_here(query_id[:_LONGEST_ID])] = None
                 while len(self._cancelled_ahead) > _CANCELLED_AHEAD:
                     self._cancelled_ahead.popitem(last=False)
                 return False
@@ -130,13 +139,13 @@ class QueryRegistry:
         """Those that run or are still held, the newest first."""
         with self._lock:
             self._forget_old()
-            queries = list(self._queries.values())
+            queries = self._list_here()
         return [query.status for query in reversed(queries)]
 
     def stop_query(self, query_id: str, by: str) -> bool:
         """Stops a query on behalf of the query `by`, and waits for its end a while; True: it has ended."""
         with self._lock:
-            query, sender = self._queries.get(query_id), self._queries.get(by)
+            query, sender = self._queries.get(_here(query_id)), self._queries.get(_here(by))
         if query is None:
             return True
         who = f" from {sender.status.who}" if sender is not None and sender.status.who else ""
@@ -152,7 +161,7 @@ class QueryRegistry:
     def tell(self, query_id: str, *, model: str = "", job: str = "") -> None:
         """The statement that runs names a model, or is about a training job."""
         with self._lock:
-            query = self._queries.get(query_id)
+            query = self._queries.get(_here(query_id))
         if query is not None:
             query.tell(lambda status: replace(status, model=model or status.model, job=job or status.job))
 
@@ -171,6 +180,11 @@ class QueryRegistry:
                 query.thread.join(max(0.0, deadline - self._clock()))
         for query in queries:
             query.log.discard()
+
+    def _list_here(self) -> list[RunningQuery]:
+        """The queries of the caller's workspace."""
+        workspace = current_identity().workspace
+        return [query for (of, _), query in self._queries.items() if of == workspace]
 
     def _run(self, query: RunningQuery) -> None:
         query.run(self._work, self._clock, self._now)
@@ -193,7 +207,7 @@ class QueryRegistry:
     def _unused_id(self) -> str:
         """The id of the request that brings the query, where no query has it."""
         request_id = current_request_id()
-        return request_id if request_id and request_id not in self._queries else str(uuid.uuid4())
+        return request_id if request_id and _here(request_id) not in self._queries else str(uuid.uuid4())
 
     def _rest_large(self) -> None:
         """Moves the events of ended queries to the disk, the largest first, until the others fit in memory."""
@@ -224,5 +238,10 @@ class QueryRegistry:
             if is_old or is_too_much:
                 count -= 1
                 memory, disk = memory - query.log.bytes, disk - query.log.disk_bytes
-                del self._queries[query.id]
+                del self._queries[query.status.workspace, query.id]
                 query.log.discard()
+
+
+def _here(query_id: str) -> _Key:
+    """The query of that id in the caller's workspace."""
+    return current_identity().workspace, query_id

@@ -10,6 +10,7 @@ from typing import Protocol
 from query_service.running.arrow import count_rows
 from query_service.running.event_log import Payload
 from thanosql.types import JobState, Progress, Rows, StatementDone, StatementStarted
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 LEAST_CHARACTERS = 4
 """Of an id that make it known, where no other begins with them."""
@@ -43,6 +44,8 @@ class QueryStatus:
     error: str = ""
     was_read: bool = False
     """Somebody has read it to its end."""
+    workspace: str = DEFAULT_WORKSPACE
+    """To which it belongs."""
 
     def after(self, payload: Payload) -> QueryStatus:
         """The status once `payload` has happened."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from query_service.transcribing.hearing import Hearing
 from query_service.transcribing.recordings import Result
@@ -19,6 +20,8 @@ class Wanted:
     hearing: Hearing
     content: str
     """Hash of the recording's bytes."""
+    workspace: Path = Path()
+    """Root of the workspace that the model and the recording belong to: others are told nothing of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def end(queries, query_id, reads=True):
     reader = queries.execute("a", query_id)
     if reads:
         list(reader)
-    queries._queries[query_id].thread.join()
+    queries._queries["default", query_id].thread.join()
 
 
 def held(queries):
@@ -110,7 +110,7 @@ def test_large_results_of_ended_queries_go_to_disk_and_can_still_be_read():
     queries = registry(say_much, kept_bytes=5_000)
     for name in "abcd":
         end(queries, name)
-    logs = [queries._queries[name].log for name in "abcd"]
+    logs = [queries._queries["default", name].log for name in "abcd"]
     assert sum(log.bytes for log in logs) <= 5_000
     assert sum(log.disk_bytes for log in logs) > 5_000
     assert [next(iter(queries.attach(name))).event for name in "abcd"] == [LARGE] * 4

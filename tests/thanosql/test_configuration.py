@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 
 from thanosql.configuration import ServiceConfig, parse_arguments, setting
+from thanosql.errors import Unavailable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,4 +62,28 @@ def test_the_first_workspace_has_the_plain_folders_and_others_have_their_own():
     others = [config.folders(name) for name in ("calls", "research")]
     folders = [folder for each in others for folder in (each.root, each.models)]
     assert len(set(folders)) == 4
-    assert Config(workspaces=Path("x")).folders("calls").root == Path("x/calls")
+    config = Config(workspace=Path("w"), workspaces=Path("x"))
+    assert config.folders("calls").root == Path("x/calls")
+    assert config.of("default") is config
+    assert (config.of("calls").workspace, config.of("calls").models) == (
+        Path("x/calls"),
+        config.folders("calls").models,
+    )
+
+
+@pytest.mark.parametrize("workspaces", ["w/others", "w", "."])
+def test_a_server_does_not_start_where_one_workspace_would_read_the_files_of_others(workspaces, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if workspaces == ".":
+        Config(workspace=Path("w"), workspaces=Path(workspaces))  # beside one another they lie apart
+        with pytest.raises(Unavailable, match="do not lie apart"):
+            Config(workspace=Path("w"), workspaces=Path(workspaces)).of("w")
+    else:
+        with pytest.raises(ValueError, match="do not lie apart"):
+            Config(workspace=Path("w"), workspaces=Path(workspaces))
+
+
+def test_another_workspace_is_refused_where_its_state_can_be_named_by_the_first_one(tmp_path):
+    with pytest.raises(Unavailable, match="do not lie apart"):
+        Config(workspace=tmp_path, state=tmp_path / "state").of("calls")
+    Config(workspace=tmp_path, state=tmp_path / ".thanosql").of("calls")
