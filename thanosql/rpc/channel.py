@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import grpc
 
 from thanosql.rpc.identity import WORKSPACE_KEY, current_identity
-from thanosql.rpc.logs import METADATA_KEY, current_request_id
+from thanosql.rpc.logs import METADATA_KEY, QUERY_KEY, current_query_id, current_request_id
 from thanosql.rpc.targets import grpc_target, is_several
-from thanosql.rpc.telemetry import End, Tracing
+from thanosql.rpc.telemetry import End, Tracing, user_headers
 from thanosql.workspace import DEFAULT_WORKSPACE
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -127,6 +127,8 @@ class _MetadataSender(
         request_id = current_request_id()
         if request_id and all(key != METADATA_KEY for key, _ in metadata):
             metadata.append((METADATA_KEY, request_id))
+        if query_id := current_query_id():
+            metadata.append((QUERY_KEY, query_id))
         workspace = current_identity().workspace
         if workspace != DEFAULT_WORKSPACE:
             metadata.append((WORKSPACE_KEY, workspace))
@@ -134,6 +136,8 @@ class _MetadataSender(
         if self._tracing is not None:
             headers, end = self._tracing.begin_call(details.method)
             metadata += headers
+        else:
+            metadata += user_headers()
         sent = _CallDetails(
             method=details.method,
             timeout=details.timeout,

@@ -30,7 +30,7 @@ from thanosql.rpc.calls import (
     trailer,
 )
 from thanosql.rpc.identity import set_identity
-from thanosql.rpc.logs import read_request_id, set_request_id
+from thanosql.rpc.logs import read_query_id, read_request_id, set_query_id, set_request_id
 from thanosql.rpc.status import to_status
 from thanosql.rpc.telemetry import Tracing
 
@@ -128,6 +128,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
     def _begin(self, details: grpc.HandlerCallDetails, request_id: str) -> Callable[[str, str], None]:
         """A call begins; gives what is told its kind and how it ended."""
         set_request_id(request_id)
+        set_query_id(read_query_id(details.invocation_metadata))
         begin = time.monotonic()
         span = begin_span(self._tracing, details, request_id)
         self._count(1)
@@ -275,6 +276,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
         """A call begins; gives what is told how it ended."""
         request_id = read_request_id(details.invocation_metadata)
         set_request_id(request_id)
+        set_query_id(read_query_id(details.invocation_metadata))
         span = begin_span(self._tracing, details, request_id)
         begin, task = time.monotonic(), asyncio.current_task()
         assert task is not None

@@ -1,7 +1,8 @@
 """Log lines that name their request: one id from the client through every service, in the text or as JSON.
 
 The id comes with a call's metadata or is made where the call arrives, is sent back at its end, and goes along with
-every call that is made on its behalf. A statement's is its query id.
+every call that is made on its behalf. What is done for a statement has the statement's query id for it, and says so in
+a field of its own; where calls are traced, each line names its trace and span too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from thanosql.errors import InvalidOption
+from thanosql.rpc.spans import current_trace
 
 if TYPE_CHECKING:
     from thanosql.configuration import ServiceConfig
@@ -23,9 +25,13 @@ if TYPE_CHECKING:
 METADATA_KEY = "x-request-id"
 """Name of the id in a call's metadata, both ways."""
 
+QUERY_KEY = "thanosql-query-id"
+"""Name of the query id in the metadata of calls between services."""
+
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
+_query: ContextVar[str] = ContextVar("query_id", default="")
 
 
 def current_request_id() -> str:
@@ -36,6 +42,21 @@ def current_request_id() -> str:
 def set_request_id(request_id: str) -> None:
     """From here on, this thread or task works for that request; under a new id where that one is not sane."""
     _current.set(request_id if not request_id or is_sane(request_id) else new_request_id())
+
+
+def current_query_id() -> str:
+    """The id of the query that this thread or task works for; empty: none."""
+    return _query.get()
+
+
+def set_query_id(query_id: str) -> None:
+    """From here on, this thread or task works for that query."""
+    _query.set(query_id if is_sane(query_id) else "")
+
+
+def read_query_id(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    """The id of the query that a call is made for; empty: none."""
+    return next((str(value) for key, value in metadata or () if key == QUERY_KEY), "")
 
 
 def is_sane(request_id: str) -> bool:
@@ -57,12 +78,18 @@ def read_request_id(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
 
 
 class RequestFilter(logging.Filter):
-    """Gives every line the field `request_id`; "-" where it belongs to none."""
+    """Gives every line the fields of `IDS`; `request_id` is "-" where it belongs to none, the others are empty then."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lets every line through."""
         record.request_id = current_request_id() or "-"
+        record.query_id = current_query_id()
+        record.trace_id, record.span_id = current_trace()
         return True
+
+
+IDS = ("request_id", "query_id", "trace_id", "span_id")
+"""Fields of a line that say what it belongs to."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -84,7 +111,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "service": self._service,
             "logger": record.name,
-            "request_id": getattr(record, "request_id", "-"),
+            **{name: value for name in IDS if (value := getattr(record, name, ""))},
             "message": record.getMessage(),
         }
         # What an access line is made of, for those who count and filter.

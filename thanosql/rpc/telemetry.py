@@ -1,21 +1,26 @@
 """Traces of calls, by OpenTelemetry, where an endpoint is configured: a statement is one trace through the services.
 
 A server's call and a client's call are a span each, with OpenTelemetry's names for gRPC; the context travels in the
-W3C headers. (opentelemetry-instrumentation-grpc is not used: its client gives a stream of answers as a generator that
-cannot be cancelled and makes its span the current one for whoever reads it, and its server does not see
-`abort_with_status`.) Nothing of OpenTelemetry is imported where no endpoint is configured.
+W3C headers. What is done between is told by `thanosql.rpc.spans`. (opentelemetry-instrumentation-grpc is not used: its
+client gives a stream of answers as a generator that cannot be cancelled and makes its span the current one for whoever
+reads it, and its server does not see `abort_with_status`.) Nothing of OpenTelemetry is imported where no endpoint is
+configured.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from thanosql.errors import Unavailable
+from thanosql.rpc.spans import CURRENT, Value
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
     from thanosql.configuration import ServiceConfig
@@ -46,7 +51,7 @@ class Tracing:
 
     def __init__(self, service: str, endpoint: str) -> None:
         try:
-            from opentelemetry import propagate, trace
+            from opentelemetry import context, propagate, trace
             from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider
@@ -56,9 +61,12 @@ class Tracing:
                 f"traces are to be sent to {endpoint}, and OpenTelemetry is not installed ({error})",
                 hint="pip install 'thanosql-speech[telemetry]', or leave --otlp-endpoint empty.",
             ) from error
-        self._trace, self._propagate = trace, propagate
+        self._trace, self._propagate, self._context = trace, propagate, context
         # A provider of its own, not the process's: in local mode four services share a process.
-        self._provider = TracerProvider(resource=Resource.create({"service.name": f"{service}_service"}))
+        resource = Resource.create(
+            {"service.name": f"{service}_service", "service.namespace": "thanosql", "process.pid": os.getpid()}
+        )
+        self._provider = TracerProvider(resource=resource)
         exporter = OTLPSpanExporter(
             endpoint=endpoint, insecure=not endpoint.startswith("https://"), timeout=_SEND_WITHIN
         )
@@ -68,9 +76,8 @@ class Tracing:
 
     def begin_answer(self, method: str, metadata: Iterable[tuple[str, Any]] | None, request_id: str) -> End:
         """A call has come in: its span is the current one of this thread or task until the end."""
-        from opentelemetry.context import attach, detach
-
-        caller = self._propagate.extract(dict(metadata or ()))
+        # Not the thread's own context, in which a stream that another thread has ended may have left its span.
+        caller = self._propagate.extract(dict(metadata or ()), self._context.Context())
         span = self._tracer.start_span(
             _name(method),
             context=caller,
@@ -78,20 +85,28 @@ class Tracing:
             attributes={**_attributes(method), "thanosql.request_id": request_id},
         )
         thread = threading.get_ident()
-        token = attach(self._trace.set_span_in_context(span, caller))
+        before = CURRENT.set(self)
+        token = self._context.attach(self._trace.set_span_in_context(span, caller))
 
         def end(status: str) -> None:
             self._finish(span, status, failed=status in _SERVER_FAULTS)
             # A stream that its caller has left may be ended by another thread, which has another context.
             if threading.get_ident() == thread:
-                detach(token)
+                self._context.detach(token)
+                CURRENT.reset(before)
 
         return end
 
     def begin_call(self, method: str) -> tuple[list[tuple[str, str]], End]:
-        """A call goes out: the metadata that it shall carry, and what to tell its end."""
-        span = self._tracer.start_span(_name(method), kind=self._trace.SpanKind.CLIENT, attributes=_attributes(method))
+        """A call goes out: the metadata that it shall carry, and what to tell its end.
+
+        A call that is made for nobody's request, as a trainer's for a job to do, is not traced, nor what it leads to.
+        """
         headers: dict[str, str] = {}
+        if not self._trace.get_current_span().get_span_context().is_valid:
+            self._propagate.inject(headers, self._unsampled())
+            return list(headers.items()), _forget
+        span = self._tracer.start_span(_name(method), kind=self._trace.SpanKind.CLIENT, attributes=_attributes(method))
         self._propagate.inject(headers, self._trace.set_span_in_context(span))
 
         def end(status: str) -> None:
@@ -99,13 +114,46 @@ class Tracing:
 
         return list(headers.items()), end
 
+    def begin_work(self, name: str, attributes: dict[str, Value]) -> Span:
+        """A piece of work begins, as a part of the current one."""
+        return self._tracer.start_span(name, attributes=attributes)
+
+    def end_work(self, span: Span, error: BaseException | None) -> None:
+        """It has ended; a generator that is closed before its end has not failed."""
+        if error is not None and not isinstance(error, GeneratorExit):
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(self._trace.StatusCode.ERROR)
+        span.end()
+
+    def enter(self, span: Span) -> object:
+        """From here on, what this thread or task does is a part of `span`."""
+        return self._context.attach(self._trace.set_span_in_context(span))
+
+    def enter_remote(self, traceparent: str) -> object:
+        """From here on, what this thread or task does belongs to a trace that began elsewhere; empty: to none yet."""
+        headers = {"traceparent": traceparent} if traceparent else {}
+        return self._context.attach(self._propagate.extract(headers, self._context.Context()))
+
+    def leave(self, token: Any) -> None:
+        """Takes back what `enter` or `enter_remote` did."""
+        self._context.detach(token)
+
+    def headers(self) -> dict[str, str]:
+        """What a call carries that belongs to the current span."""
+        headers: dict[str, str] = {}
+        self._propagate.inject(headers)
+        return headers
+
+    def ids(self) -> tuple[str, str]:
+        """Of the current trace and span, in hexadecimal; empty where there is none."""
+        current = self._trace.get_current_span().get_span_context()
+        return (f"{current.trace_id:032x}", f"{current.span_id:016x}") if current.is_valid else ("", "")
+
     def origin(self) -> object:
         """What this thread or task works for: to be given to `record_batch`, in whichever thread."""
         return self._trace.get_current_span().get_span_context()
 
-    def record_batch(
-        self, origins: Sequence[Any], compute_seconds: float, attributes: dict[str, str | int | float]
-    ) -> None:
+    def record_batch(self, origins: Sequence[Any], compute_seconds: float, attributes: dict[str, Value]) -> None:
         """A batch has been computed just now, for those origins: a span that links to each of them.
 
         It belongs to their trace where they have one in common.
@@ -129,6 +177,15 @@ class Tracing:
     def close(self) -> None:
         """Sends what is left, and ends the thread that sends."""
         self._provider.shutdown()
+
+    def _unsampled(self) -> Context:
+        """A trace that is not recorded."""
+        trace = self._trace
+        ids = trace.SpanContext(
+            int.from_bytes(os.urandom(16)) or 1, int.from_bytes(os.urandom(8)) or 1, is_remote=False
+        )
+        context: Context = trace.set_span_in_context(trace.NonRecordingSpan(ids))
+        return context
 
     def _finish(self, span: Span, status: str, *, failed: bool) -> None:
         from grpc import StatusCode
@@ -173,7 +230,22 @@ def hold_tracing(config: ServiceConfig) -> Callable[[], None]:
     return release
 
 
+def user_headers() -> list[tuple[str, str]]:
+    """What a call carries of the trace that the user's own program has under way, where it uses OpenTelemetry."""
+    if "opentelemetry.trace" not in sys.modules:
+        return []
+    from opentelemetry import propagate
+
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    return list(headers.items())
+
+
 def _nothing() -> None:
+    pass
+
+
+def _forget(_status: str) -> None:
     pass
 
 

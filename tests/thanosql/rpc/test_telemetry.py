@@ -19,6 +19,7 @@ from thanosql.configuration import ServiceConfig
 from thanosql.errors import DataError, InternalError
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.server import start_aio_server, start_server
+from thanosql.rpc.spans import continue_trace, current_trace, current_traceparent, span
 from thanosql.rpc.telemetry import Tracing, find_tracing, hold_tracing
 from thanosql.types import TranscribeStart
 from thanosql.v1 import catalog_pb2, catalog_pb2_grpc, inference_pb2, inference_pb2_grpc, types_pb2
@@ -111,6 +112,7 @@ def client(collector: Collector) -> Iterator[CatalogClient]:
         client = CatalogClient(channel)
         client.stop = stop  # type: ignore[attr-defined]
         client.inference = servicer.other  # type: ignore[attr-defined]
+        client.tracing = find_tracing(config)  # type: ignore[attr-defined]
         yield client
     stop()
     between.close()
@@ -158,11 +160,83 @@ def test_a_stream_that_its_caller_leaves_is_a_span_too(client: Any, collector: C
     rows = client.query("")
     next(rows)
     rows.close()
-    with pytest.raises(DataError):
+    with continue_trace(client.tracing, ""), span("work"), pytest.raises(DataError):
         list(client.inference.transcribe(TranscribeStart("m", 1), ()))
     client.stop()
-    assert len(collector.spans) == 3
+    assert len(collector.spans) == 4
     assert collector.find("Transcribe", CLIENT).trace_id == collector.find("Transcribe", SERVER).trace_id
+
+
+def test_a_call_that_is_made_for_nobodys_request_is_in_no_trace(client: Any, collector: Collector) -> None:
+    client.inference.get_statistics()
+    client.stop()
+    assert collector.spans == []
+
+
+def test_work_inside_work_is_a_tree_and_of_an_error_its_kind_is_told(client: Any, collector: Collector) -> None:
+    def work() -> None:
+        with span("outer", {"size": 2}) as outer:
+            outer.set("rows", 3)
+            with span("inner"):
+                client.inference.get_statistics()
+            raise ZeroDivisionError("what a user wrote")
+
+    with pytest.raises(ZeroDivisionError), continue_trace(client.tracing, ""):
+        work()
+    client.stop()
+    spans = {each.name: each for each in collector.spans if each.kind == Span.SPAN_KIND_INTERNAL}
+    call = collector.find("GetStatistics", CLIENT)
+    assert (spans["inner"].parent_span_id, call.parent_span_id) == (spans["outer"].span_id, spans["inner"].span_id)
+    assert not spans["outer"].parent_span_id
+    told = {each.key: each.value for each in spans["outer"].attributes}
+    assert (told["size"].int_value, told["rows"].int_value) == (2, 3)
+    assert told["error.type"].string_value == "ZeroDivisionError"
+    assert spans["outer"].status.code == Span().status.STATUS_CODE_ERROR
+    assert b"what a user wrote" not in b"".join(each.SerializeToString() for each in collector.spans)
+
+
+def test_work_that_goes_on_minutes_later_belongs_to_the_trace_that_it_began_in(collector: Collector) -> None:
+    config = Config(otlp_endpoint=collector.endpoint)
+    let_go = hold_tracing(config)
+    tracing = find_tracing(config)
+    with continue_trace(tracing, ""), span("submit"):
+        traceparent = current_traceparent()
+    assert current_traceparent() == ""
+    with continue_trace(tracing, traceparent), span("job"):
+        assert current_trace()[0] in traceparent
+    let_go()
+    submit, job = collector.find("submit", Span.SPAN_KIND_INTERNAL), collector.find("job", Span.SPAN_KIND_INTERNAL)
+    assert (job.trace_id, job.parent_span_id) == (submit.trace_id, submit.span_id)
+
+
+def test_a_generator_that_is_left_ends_its_span_without_a_failure(collector: Collector) -> None:
+    def steps() -> Iterator[int]:
+        with span("step"):
+            yield 1
+            yield 2
+
+    config = Config(otlp_endpoint=collector.endpoint)
+    let_go = hold_tracing(config)
+    with continue_trace(find_tracing(config), ""), span("statement"):
+        left = steps()
+        next(left)
+        left.close()
+        after = current_trace()[1]
+    let_go()
+    step = collector.find("step", Span.SPAN_KIND_INTERNAL)
+    assert step.status.code == Span().status.STATUS_CODE_UNSET
+    assert collector.find("statement", Span.SPAN_KIND_INTERNAL).span_id.hex() == after
+
+
+def test_the_trace_of_a_users_own_program_goes_on_in_the_services(client: Any, collector: Collector) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = TracerProvider()
+    with provider.get_tracer("a program").start_as_current_span("its work") as own:
+        client.get_snapshot()
+    client.stop()
+    trace_id = own.get_span_context().trace_id
+    assert collector.find("CatalogService/GetSnapshot", SERVER).trace_id == trace_id.to_bytes(16)
 
 
 def test_a_batch_links_to_the_calls_that_it_served(collector: Collector) -> None:
