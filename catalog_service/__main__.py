@@ -29,6 +29,7 @@ def start(config: CatalogConfig) -> RunningServer:
     from catalog_service.schema.database import open_database
     from catalog_service.schema.jobs import Jobs
     from catalog_service.schema.models import Models
+    from catalog_service.schema.tokens import Tokens
     from catalog_service.schema.transcripts import Transcripts
     from catalog_service.servicer import CatalogServicer, utc_now
     from thanosql.v1.catalog_pb2_grpc import add_CatalogServiceServicer_to_server
@@ -41,7 +42,12 @@ def start(config: CatalogConfig) -> RunningServer:
         database = open_database(config.database_url, utc_now())
         opened.callback(database.close)
         servicer = CatalogServicer(
-            config, tables, Models(database), Jobs(database), Transcripts(database, config.transcripts)
+            config,
+            tables,
+            Models(database),
+            Jobs(database),
+            Transcripts(database, config.transcripts),
+            Tokens(database),
         )
         server = start_server(
             config,

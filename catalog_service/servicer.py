@@ -15,6 +15,7 @@ from catalog_service.catalog import choose_target
 from catalog_service.config import CatalogConfig
 from catalog_service.schema.jobs import Jobs
 from catalog_service.schema.models import Models
+from catalog_service.schema.tokens import Tokens
 from catalog_service.schema.transcripts import Transcripts
 from catalog_service.sql_requests import read_start
 from catalog_service.tables.copy_file import copy_file
@@ -23,6 +24,7 @@ from catalog_service.tables.store import Change, TableStore
 from thanosql import modelstore
 from thanosql.convert import from_message, one_of, to_message
 from thanosql.errors import Cancelled, UnknownTable
+from thanosql.rpc.identity import current_identity
 from thanosql.types import (
     AudioKey,
     CachedTranscript,
@@ -33,6 +35,7 @@ from thanosql.types import (
     Notice,
     Progress,
     RelationRows,
+    Role,
     Snapshot,
     SqlStart,
 )
@@ -58,6 +61,7 @@ class CatalogServicer(CatalogServiceServicer):
         models: Models,
         jobs: Jobs,
         transcripts: Transcripts,
+        tokens: Tokens,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._config = config
@@ -65,6 +69,7 @@ class CatalogServicer(CatalogServiceServicer):
         self._models = models
         self._jobs = jobs
         self._transcripts = transcripts
+        self._tokens = tokens
         self._now = now
 
     def GetSnapshot(self, request: messages.GetSnapshotRequest, context: grpc.ServicerContext) -> messages.Snapshot:
@@ -219,6 +224,33 @@ class CatalogServicer(CatalogServiceServicer):
     def ResumeJob(self, request: types_pb2.ResumeJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """Queues an ended job again."""
         return to_message(self._jobs.resume(request.id, self._now()), types_pb2.Job)
+
+    def CreateToken(
+        self, request: types_pb2.CreateTokenRequest, context: grpc.ServicerContext
+    ) -> types_pb2.CreateTokenResponse:
+        """A new token and its secret."""
+        role = Role[types_pb2.Role.Name(request.role).removeprefix("ROLE_")]
+        workspace = request.workspace or current_identity().workspace
+        token, secret = self._tokens.create(request.name, role, workspace, request.seconds, self._now())
+        return types_pb2.CreateTokenResponse(token=to_message(token, types_pb2.TokenInfo), secret=secret)
+
+    def ListTokens(
+        self, request: types_pb2.ListTokensRequest, context: grpc.ServicerContext
+    ) -> types_pb2.ListTokensResponse:
+        """The tokens of a workspace, or of all."""
+        tokens = self._tokens.newest_first(request.workspace)
+        return types_pb2.ListTokensResponse(tokens=[to_message(each, types_pb2.TokenInfo) for each in tokens])
+
+    def RevokeToken(
+        self, request: types_pb2.RevokeTokenRequest, context: grpc.ServicerContext
+    ) -> types_pb2.RevokeTokenResponse:
+        """Ends a token."""
+        token = self._tokens.revoke(request.token, self._now())
+        return types_pb2.RevokeTokenResponse(token=to_message(token, types_pb2.TokenInfo))
+
+    def CheckToken(self, request: messages.CheckTokenRequest, context: grpc.ServicerContext) -> types_pb2.TokenInfo:
+        """Whose a secret is."""
+        return to_message(self._tokens.check(request.secret, self._now()), types_pb2.TokenInfo)
 
     def LookupTranscripts(
         self, request: messages.LookupTranscriptsRequest, context: grpc.ServicerContext

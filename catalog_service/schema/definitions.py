@@ -22,7 +22,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision of the migrations; a test compares the two."""
 
 metadata = MetaData(
@@ -113,4 +113,19 @@ transcripts = Table(
     ForeignKeyConstraint(["model", "version"], ["models.name", "models.version"], ondelete="CASCADE"),
     Index(None, "used_at"),
     Index("ix_transcripts_content", "model", "version", "decoding", "content"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # SHA-256 of the secret, which is kept nowhere.
+    Column("hash", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("workspace", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("used_at", Moment),
 )
