@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from query_service.config import QueryConfig
+from query_service.monitoring.metrics import query_metrics
 from query_service.running.execute import run_script
 from query_service.running.peers import Peers
 from query_service.running.queries import QueryRegistry
 from query_service.servicer import QueryServicer
+from query_service.uploading.uploads import Uploads
 from thanosql.rpc.server import RunningServer, run_service, start_server
 from thanosql.v1.query_pb2_grpc import add_QueryServiceServicer_to_server
 
@@ -22,13 +24,14 @@ def start(config: QueryConfig) -> RunningServer:
     peers = Peers(config)
     queries: QueryRegistry = QueryRegistry(config, lambda *query: run_script(config, peers, queries, *query))
     most_streams = 2 * config.most_queries
-    servicer = QueryServicer(queries, most_streams)
+    servicer = QueryServicer(queries, Uploads(config), most_streams)
     return start_server(
         config,
         {"thanosql.v1.QueryService": partial(add_QueryServiceServicer_to_server, servicer)},
-        threads=most_streams + _SPARE_THREADS,
+        threads=most_streams + config.most_uploads + _SPARE_THREADS,
         at_grace_end=[queries.stop],
         on_stop=[queries.stop, peers.close],
+        metrics=[query_metrics(queries.figures, queries.held)],
     )
 
 

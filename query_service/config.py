@@ -20,9 +20,10 @@ class QueryConfig(ServiceConfig):
     trainer: str = setting("127.0.0.1:8472", "address of trainer_service")
     inference: str = setting(
         "127.0.0.1:8473",
-        "address of inference_service; oip://host:port: of any server of the Open Inference Protocol, such as Triton "
-        "(it is sent the token too)",
+        "address of inference_service, or of its replicas: dns:///host:port, or several with commas; oip://host:port: "
+        "of any server of the Open Inference Protocol, such as Triton (it is sent the token too)",
     )
+    inference_patience: float = setting(60.0, "seconds to wait where there is no server to transcribe, or it went away")
     tls_certificate: Path | None = setting(
         None, "file with the certificate, and those that signed it, in PEM; not given: without TLS"
     )
@@ -41,3 +42,10 @@ class QueryConfig(ServiceConfig):
     kept_bytes: int = setting(64 << 20, "bytes of events that all ended queries together may have in memory")
     kept_disk_bytes: int = setting(4 << 30, "bytes of events that all ended queries together may have on disk")
     trainer_patience: float = setting(120.0, "seconds to wait for a trainer_service that went away during a training")
+    most_uploads: int = setting(16, "streams of files into workspaces at the same time; more have to wait")
+    upload_file_bytes: int = setting(16 << 30, "bytes of a file that is sent into a workspace; larger ones are refused")
+    upload_unfinished_bytes: int = setting(
+        64 << 30, "bytes of files that have not come whole, in one workspace; what would be more is refused"
+    )
+    upload_spare_bytes: int = setting(1 << 30, "bytes that uploads leave free on the disk of the workspace")
+    upload_kept_days: float = setting(7.0, "days after which an upload that broke off is forgotten")

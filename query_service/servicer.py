@@ -1,10 +1,10 @@
-"""QueryService: translates between messages and the registry of queries."""
+"""QueryService: translates between messages, the registry of queries and the uploads."""
 
 # ruff: noqa: N802, ARG002 (names and arguments are gRPC's)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -12,11 +12,13 @@ import grpc
 
 from query_service.running.event_log import Reader
 from query_service.running.queries import QueryRegistry
+from query_service.uploading.uploads import Uploads
 from thanosql.clients import QUERY_EVENTS
-from thanosql.convert import to_message
+from thanosql.convert import from_message, to_message
 from thanosql.errors import Overloaded
 from thanosql.rpc.caller import read_caller
-from thanosql.types import Event
+from thanosql.rpc.identity import current_identity
+from thanosql.types import Event, UploadFile, UploadStart
 from thanosql.v1 import query_pb2, query_pb2_grpc
 
 _FIELDS = {kind: name for name, kind in QUERY_EVENTS.items()}
@@ -27,11 +29,12 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
 
     Args:
         queries: Starts, finds and stops queries.
+        uploads: Takes files in.
         most_streams: Streams that may be open at a time; each holds a thread.
     """
 
-    def __init__(self, queries: QueryRegistry, most_streams: int) -> None:
-        self._queries = queries
+    def __init__(self, queries: QueryRegistry, uploads: Uploads, most_streams: int) -> None:
+        self._queries, self._uploads = queries, uploads
         self._streams = BoundedSemaphore(most_streams)
 
     def Execute(self, request: query_pb2.ExecuteRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
@@ -48,6 +51,21 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def Cancel(self, request: query_pb2.CancelRequest, context: grpc.ServicerContext) -> query_pb2.CancelResponse:
         """Stops a query."""
         return query_pb2.CancelResponse(cancelled=self._queries.cancel(request.query_id))
+
+    def FindUploads(
+        self, request: query_pb2.FindUploadsRequest, context: grpc.ServicerContext
+    ) -> query_pb2.FindUploadsResponse:
+        """How much of some files is there already."""
+        files = [from_message(each, UploadFile) for each in request.files]
+        states = self._uploads.find(current_identity().workspace, files, request.overwrite)
+        return query_pb2.FindUploadsResponse(files=[to_message(each, query_pb2.UploadState) for each in states])
+
+    def Upload(
+        self, requests: Iterator[query_pb2.UploadRequest], context: grpc.ServicerContext
+    ) -> Iterator[query_pb2.UploadedFile]:
+        """Takes files into the workspace."""
+        for ended in self._uploads.receive(current_identity().workspace, _sent(requests), context.is_active):
+            yield to_message(ended, query_pb2.UploadedFile)
 
     @contextmanager
     def _stream(self) -> Iterator[None]:
@@ -66,6 +84,16 @@ def _events(reader: Reader, context: grpc.ServicerContext) -> Iterator[query_pb2
             return
         for event in reader:
             yield _message(event)
+
+
+def _sent(requests: Iterator[query_pb2.UploadRequest]) -> Iterator[UploadStart | bytes]:
+    """What was sent of files, until the connection breaks."""
+    with suppress(grpc.RpcError):
+        for request in requests:
+            if request.WhichOneof("request") == "start":
+                yield from_message(request.start, UploadStart)
+            else:
+                yield request.chunk
 
 
 def _message(event: Event) -> query_pb2.Event:
