@@ -15,6 +15,7 @@ from query_service.language.naming import place_by_name
 from query_service.language.options import Name
 from query_service.language.source import Source
 from query_service.models.steps import STEPS as MODELS
+from query_service.monitoring.watching import watch_reading, watch_statement
 from query_service.planning.analyze import analyze
 from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import Payload
@@ -28,6 +29,7 @@ from query_service.tables.steps import STEPS as TABLES
 from query_service.transcribing.steps import STEPS as TRANSCRIBING
 from thanosql.errors import ThanoSQLError
 from thanosql.rpc.identity import current_identity
+from thanosql.rpc.spans import span
 from thanosql.types import StatementDone, StatementStarted
 
 STEPS: dict[type[Any], StepRunner] = {**TABLES, **TRANSCRIBING, **MODELS, **JOBS, **SHOWING, **EXPLAINING}
@@ -47,7 +49,8 @@ def run_script(
     Raises:
         ThanoSQLError: what went wrong; the statements before it have taken effect.
     """
-    statements = parse(text, longest=config.longest_text)
+    with watch_reading(queries.figures, clock):
+        statements = parse(text, longest=config.longest_text)
     config = config.of(current_identity().workspace)
     source = Source(text)
     with _served(config, peers) as services:
@@ -58,21 +61,30 @@ def run_script(
             yield StatementStarted(query_id, index, statement.KIND, statement.text)
             model = getattr(statement, "model", None)
             queries.tell(query_id, model=model.text if isinstance(model, Name) else "")
-            try:
-                snapshot = services.catalog.get_snapshot()
-                plan = analyze(statement, snapshot, source)
-                query = getattr(statement, "query", None)
-                at = statement.at if query is None else query.at
-                work = Work(
-                    config, services, cancellation, source, snapshot, query_id, queries, at, clock, runners=STEPS
-                )
-                yield from plan.notices
-                with closing(work):
-                    outcome = yield from walk(plan.steps, work)
-            except ThanoSQLError as error:
-                place_by_name(source, statement.at, len(statement.text), error)
-                _count(error, index, len(statements))
-                raise
+            watching = watch_statement(
+                *(queries.figures, statement.KIND, statement.text, query_id),
+                index=index,
+                clock=clock,
+                is_cancelled=lambda: cancellation.is_set,
+            )
+            with watching as watched:
+                try:
+                    with span("plan"):
+                        snapshot = services.catalog.get_snapshot()
+                        plan = analyze(statement, snapshot, source)
+                    query = getattr(statement, "query", None)
+                    at = statement.at if query is None else query.at
+                    work = Work(
+                        config, services, cancellation, source, snapshot, query_id, queries, at, clock, runners=STEPS
+                    )
+                    yield from plan.notices
+                    with closing(work):
+                        outcome = yield from walk(plan.steps, work)
+                    watched.rows = outcome.rows
+                except ThanoSQLError as error:
+                    place_by_name(source, statement.at, len(statement.text), error)
+                    _count(error, index, len(statements))
+                    raise
             yield StatementDone(index, outcome.rows, clock() - started, outcome.message)
 
 

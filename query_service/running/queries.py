@@ -16,6 +16,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from query_service.config import QueryConfig
+from query_service.monitoring.figures import QueryFigures
+from query_service.monitoring.metrics import HeldQueries
 from query_service.running.event_log import Reader
 from query_service.running.running_query import RunningQuery, Work
 from query_service.running.status import LEAST_CHARACTERS, QueryStatus
@@ -64,6 +66,7 @@ class QueryRegistry:
         self._queries: OrderedDict[_Key, RunningQuery] = OrderedDict()
         self._cancelled_ahead: OrderedDict[_Key, None] = OrderedDict()
         self._stopping = False
+        self.figures = QueryFigures()
 
     def execute(self, text: str, query_id: str = "", who: str = "") -> Reader:
         """Starts a query and reads it from the beginning; the same query sent again is read, not run again.
@@ -164,6 +167,12 @@ class QueryRegistry:
             query = self._queries.get(_here(query_id))
         if query is not None:
             query.tell(lambda status: replace(status, model=model or status.model, job=job or status.job))
+
+    def held(self) -> HeldQueries:
+        """What the queries take that run or can still be read, whosever they are."""
+        with self._lock:
+            logs = [query.log for query in self._queries.values()]
+        return HeldQueries(len(logs), sum(each.bytes for each in logs), sum(each.disk_bytes for each in logs))
 
     def stop(self, seconds: float = 2.0) -> None:
         """Stops every query; their training jobs go on without them."""

@@ -14,7 +14,7 @@ from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import EventLog, Payload
 from query_service.running.status import QueryStatus
 from thanosql.errors import Cancelled, InternalError, ThanoSQLError
-from thanosql.rpc.logs import set_request_id
+from thanosql.rpc.logs import set_query_id, set_request_id
 from thanosql.types import JobState
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,10 @@ class RunningQuery:
 
     def run(self, work: Work, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
         """Does the work; never raises."""
-        set_request_id(self.id)  # the calls to the other services, and what they log, go under this name
+        # The calls to the other services, and what they log, go under this name.
+        set_request_id(self.id)
+        set_query_id(self.id)
+        set_query_id(self.id)
         error: ThanoSQLError | None = None
         try:
             with closing(work(self.text, self.id, self.cancellation)) as payloads:

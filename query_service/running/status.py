@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from query_service.monitoring.figures import QueryFigures
 from query_service.running.arrow import count_rows
 from query_service.running.event_log import Payload
 from thanosql.types import JobState, Progress, Rows, StatementDone, StatementStarted
@@ -71,6 +72,10 @@ class QueryStatus:
 
 class Queries(Protocol):
     """The queries of this service, for a statement that asks about others or tells of itself."""
+
+    @property
+    def figures(self) -> QueryFigures:
+        """What the statements have done."""
 
     def list_queries(self) -> Sequence[QueryStatus]:
         """Those that run or are still held, the newest first."""

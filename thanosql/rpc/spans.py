@@ -29,6 +29,11 @@ class OpenSpan:
     def __init__(self, span: Span | None = None) -> None:
         self._span = span
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether anybody is told of it: what is costly to find out need not be found out otherwise."""
+        return self._span is not None and self._span.is_recording()
+
     def set(self, name: str, value: Value) -> None:
         """Something that is known of it now."""
         if self._span is not None:

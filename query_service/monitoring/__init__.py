@@ -1,0 +1,1 @@
+"""What statements did, counted once; what Prometheus and the traces are told of them."""
