@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from thanosql.commands import doctor, serve, shell, sql, tutorial, up
+from thanosql.commands import doctor, health, secrets, serve, shell, sql, tutorial, up, upload
 from thanosql.errors import Cancelled, ThanoSQLError
 from thanosql.interrupts import describe_end
 
@@ -17,8 +17,11 @@ COMMANDS: dict[str, tuple[Any, str]] = {
     "tutorial": (tutorial, "transcribe and fine-tune on the tutorial's speech data"),
     "shell": (shell, "type statements and see their results"),
     "sql": (sql, "run statements and exit"),
+    "upload": (upload, "send files and folders into the workspace"),
     "serve": (serve, "run one service: catalog, trainer, inference or query"),
     "up": (up, "run all four services until Ctrl-C"),
+    "secrets": (secrets, "make the secrets of an installation in containers"),
+    "health": (health, "ask a service whether it is well"),
     "doctor": (doctor, "look at what an installation needs, and say what to do about what is wrong"),
 }
 """The subcommands, in the order in which `--help` shows them: their modules, with a word on each."""

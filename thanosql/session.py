@@ -1,9 +1,10 @@
-"""A session: statements in, results out."""
+"""A session: statements and files in, results out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -12,13 +13,14 @@ from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError
 from thanosql.follow import follow, rejoin
 from thanosql.interrupts import INTERRUPTED, interrupts_held_back
 from thanosql.result import Collector, Result, read_batches
-from thanosql.types import Event, Rows, StatementStarted
+from thanosql.types import Event, Progress, Rows, StatementDone, StatementStarted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from thanosql.clients import QueryClient
     from thanosql.connection import Connection
+    from thanosql.upload import UploadReport
 
 
 class Session:
@@ -106,6 +108,58 @@ class Session:
         for event in self._events(lambda client: follow(client, text), INTERRUPTED, Silence()):
             if isinstance(event.event, Rows):
                 yield from read_batches(event.event)
+
+    def upload(
+        self,
+        *paths: str | Path,
+        to: str = "",
+        overwrite: bool = False,
+        progress: bool = True,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> UploadReport:
+        """Sends files and folders into the workspace, where statements name them by their paths.
+
+        What is there already is not sent again, and what broke off before is gone on with: after Ctrl-C, or when the
+        connection was lost for long, the same call goes on where the last one stopped.
+
+        Args:
+            paths: Of files and folders on this machine; of a folder everything is sent that is not hidden.
+            to: Folder of the workspace that files, and the contents of folders, are sent into; for a single file also
+                its whole path. Left out: what lies below the current folder keeps its path from there, and what lies
+                elsewhere its name.
+            overwrite: Other files that stand there are replaced; otherwise they are left alone, and `refused` tells.
+            progress: Whether to show progress.
+            on_progress: Called with it several times a second; `done` and `total` are in MB.
+
+        Raises:
+            NotFound: a path is that of nothing.
+            Unavailable: the server went away and stayed away.
+            PermissionDenied: the token is only for reading.
+            Cancelled: Ctrl-C was pressed.
+        """
+        from thanosql.upload import upload
+        from thanosql.upload_files import select_files
+
+        selection = select_files(paths, to)
+        display = suitable_display() if progress else Silence()
+        client = self._live_connection().client
+
+        def show(moment: Progress) -> None:
+            with interrupts_held_back():
+                display.show(Event(0, moment))
+            if on_progress is not None:
+                on_progress(moment)
+
+        try:
+            display.show(Event(0, StatementStarted("", 0, "UPLOAD", "")))
+            report = upload(client, selection, overwrite, show)
+            display.show(Event(0, StatementDone(0, len(report.sent), report.seconds, "Success")))
+            return report
+        except ThanoSQLError as error:
+            raise error.with_traceback(None) from None
+        finally:
+            with interrupts_held_back():
+                display.close()
 
     def close(self) -> None:
         """Ends the connection, and the services of local mode if nobody else in this process uses them."""
