@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from thanosql.convert import from_message, one_of, to_message
 from thanosql.errors import InternalError, ThanoSQLError
 from thanosql.rpc.caller import CALLER_KEY, encode_caller
+from thanosql.rpc.health_call import ask_health
 from thanosql.rpc.logs import METADATA_KEY, is_sane
 from thanosql.rpc.status import to_error
 from thanosql.types import (
@@ -102,6 +103,7 @@ class _Client:
         self._peer = f"{self.service} at {address}" if address else self.service
         self._sent: list[tuple[str, str]] = []
         """Metadata of every stream."""
+        self._channel = channel
         self._stub = self._make_stub(channel)
 
     def _make_stub(self, channel: grpc.Channel) -> Any:
@@ -553,6 +555,10 @@ class InferenceClient(_Client):
             return value
 
         return self._stream(self._stub.Transcribe, requests(), translate)
+
+    def ask_health(self, seconds: float) -> Callable[[], bool | None]:
+        """Asks whether the server takes streams; what comes back waits for its answer: None where it gives none."""
+        return ask_health(self._channel, seconds)
 
     def get_statistics(self, model: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:
         """How models are served, and what they have done.

@@ -6,7 +6,7 @@ writes does so, and inference_service itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,21 @@ class OpenInferenceClient:
                 yield from self._take(window)
         finally:
             window.cancel()
+
+    def ask_health(self, seconds: float) -> Callable[[], bool | None]:
+        """Asks whether the server takes calls; what comes back waits for its answer: None where it gives none."""
+        try:
+            call = self._stub.ServerReady.future(oip.ServerReadyRequest(), timeout=seconds)
+        except ValueError:  # what gRPC says of a channel that was closed
+            return lambda: None
+
+        def wait() -> bool | None:
+            try:
+                return bool(call.result().ready)
+            except (grpc.RpcError, grpc.FutureCancelledError):
+                return None
+
+        return wait
 
     def get_statistics(self, model: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:  # noqa: ARG002
         """None: how such a server computes is its own affair."""

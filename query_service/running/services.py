@@ -13,6 +13,7 @@ from query_service.running.peers import Peers
 from thanosql.clients import CatalogClient, InferenceClient, TrainerClient
 from thanosql.errors import Cancelled
 from thanosql.open_inference import SCHEME, OpenInferenceClient
+from thanosql.rpc.targets import find_servers, is_several
 
 T = TypeVar("T", CatalogClient, TrainerClient, InferenceClient)
 
@@ -43,8 +44,26 @@ class Services:
 
     @property
     def inference(self) -> InferenceClient | OpenInferenceClient:
-        """Transcribes audio: inference_service, or another server that the setting names."""
+        """Transcribes audio: inference_service, or another server that the setting names; replicas take turns."""
+        return self.inference_at(self._config.inference)
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether several servers may stand behind the setting `inference`, which must be told apart for streams."""
         address = self._config.inference
+        # Of the other protocol every recording is a call of its own, which gRPC spreads.
+        return is_several(address) and not address.startswith(SCHEME)
+
+    def find_inference(self) -> tuple[str, ...]:
+        """The address of each server that transcribes, at this moment.
+
+        Raises:
+            Unavailable: DNS knows none.
+        """
+        return find_servers(self._config.inference) if self.has_replicas else (self._config.inference,)
+
+    def inference_at(self, address: str) -> InferenceClient | OpenInferenceClient:
+        """One of the servers that `find_inference` found."""
         if not address.startswith(SCHEME):
             return self._client(InferenceClient, address)
         return OpenInferenceClient(self._channel(address.removeprefix(SCHEME)), address, self._config.workspace)

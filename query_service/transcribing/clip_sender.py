@@ -29,7 +29,7 @@ MOST_UNREAD = 2_000
 
 
 class ClipSender:
-    """Draws the clips of a stream from recordings; `clips` runs in a thread of gRPC's, all else in the statement's.
+    """Draws the clips of streams from recordings; `clips` runs in threads of gRPC's, all else in the statement's.
 
     Recordings of the same content are sent once: the others follow the first.
     """
@@ -60,19 +60,24 @@ class ClipSender:
         self.awaited: set[int] = set()
         """What other statements are having transcribed."""
         self.is_stopped = False
-        self.is_sending = False
-        """A stream is open for which there may be more clips."""
+        self._in_hand = 0
+        """Recordings that are looked at just now."""
+
+    @property
+    def unsent(self) -> int:
+        """Recordings that `clips` is still to give, about: some will turn out to be known."""
+        return len(self.to_send) + self._in_hand
 
     def clips(self) -> Iterator[TranscribeClip]:
         """The clips to send, looked at some at a time; a failure goes to the mailbox, as gRPC would swallow it."""
-        self.is_sending = True
         most = FIRST_FILES
         try:
             while not self.is_stopped and self.to_send and self._mailbox.wait_for_room(MOST_UNREAD):
                 for number in self._choose(self._hash_next(most)):
+                    self._in_hand -= 1
                     yield TranscribeClip(number, path=self._recordings.file_of(number).path)
+                self._in_hand = 0
                 most = min(2 * most, MOST_FILES)
-            self.is_sending = False
         except Exception as error:
             self._mailbox.put(StreamEnded(error))
 
@@ -129,6 +134,7 @@ class ClipSender:
         while self.to_send and len(numbers) < most and total < MOST_BYTES and not self.is_stopped:
             number = self.to_send.popleft()
             numbers.append(number)
+            self._in_hand = len(numbers)
             key = self._recordings.file_of(number)
             if not key.content:
                 total += key.size

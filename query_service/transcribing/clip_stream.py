@@ -1,4 +1,4 @@
-"""The stream of clips to inference_service: its answers, and what other statements tell, in one order."""
+"""The clips of a step on their way to be transcribed: the answers, and what other statements tell, in one order."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from contextvars import copy_context
-from itertools import chain
 
 from query_service.running.work import Work
 from query_service.transcribing.clip_sender import ClipSender
+from query_service.transcribing.clip_shares import ClipShares
 from query_service.transcribing.hearing import Hearing
-from query_service.transcribing.letters import Known, Letter, Released, StreamEnded
+from query_service.transcribing.letters import Known, Letter, Released, StreamEnded, Told
 from query_service.transcribing.mailbox import Mailbox
 from query_service.transcribing.recordings import Failure, Recordings, Result
+from query_service.transcribing.server_streams import STOP_SECONDS, ServerStreams
 from query_service.transcribing.transcript_cache import TranscriptCache
-from thanosql.errors import DataError
-from thanosql.types import AudioKey, CachedTranscript, ClipFailure, TranscribeStart, Transcript
-
-STOP_SECONDS = 2.0
-"""For which the threads of a stream that was cut off are waited for."""
+from thanosql.types import AudioKey, CachedTranscript, ClipFailure, Notice, TranscribeStart, Transcript
 
 
 class ClipStream:
@@ -49,19 +46,22 @@ class ClipStream:
     ) -> None:
         self._work, self._start, self._hearing, self._recordings, self._cache = work, start, hearing, recordings, cache
         self._mailbox: Mailbox[Letter] = Mailbox()
-        # Channels of its own: to close them cuts off this stream, and no other call of the statement.
+        # Channels of its own: to close them cuts off what is done here, and no other call of the statement.
         self._services = work.services.another()
         self._sender = ClipSender(
             work, self._services, hearing, recordings, cache, shares=shares, mailbox=self._mailbox
         )
+        self._streams: ServerStreams | None = None
         self._thread: threading.Thread | None = None
+        self._has_told = False
         work.cancellation.when_cancelled(self._cut_off)
 
-    def results(self, numbers: Iterable[int]) -> Iterator[Known]:
+    def results(self, numbers: Iterable[int]) -> Iterator[Known | Notice]:
         """What becomes of recordings, as it is known; each is in `recordings.results` when it comes.
 
         Raises:
-            DataError: the server ended the stream without an answer for all.
+            DataError: a server ended its stream without an answer for all.
+            Unavailable: there is no server, and none has come within the patience of the service.
         """
         self._sender.to_send.extend(numbers)
         while True:
@@ -79,7 +79,7 @@ class ClipStream:
         """Ends the stream, and keeps the transcripts that nobody has read."""
         self._cut_off()
         if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
+            self._thread.join(2 * STOP_SECONDS)
         self._sender.give_up()
         for letter in self._mailbox.take_rest():
             if isinstance(letter, Known):
@@ -92,40 +92,57 @@ class ClipStream:
     def _cut_off(self) -> None:
         self._sender.is_stopped = True
         self._services.close()
+        if self._streams is not None:
+            self._streams.stop()
         self._mailbox.close()
 
     def _begin(self) -> None:
+        shares = ClipShares(
+            self._sender.clips(),
+            size_of=lambda number: self._recordings.file_of(number).size,
+            undrawn=lambda: self._sender.unsent,
+            clock=self._work.clock,
+            alone=not self._services.has_replicas,
+        )
+        patience, clock = self._work.config.inference_patience, self._work.clock
+        streams = self._streams = ServerStreams(
+            self._services, self._start, shares, self._hear, self._tell, patience, clock
+        )
         # In a copy of the context, so that the calls go under the name of the statement.
-        self._thread = threading.Thread(target=copy_context().run, args=(self._listen,), name="clips", daemon=True)
+        run = copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._listen, streams), name="clips", daemon=True)
         self._thread.start()
 
-    def _listen(self) -> None:
+    def _listen(self, streams: ServerStreams) -> None:
         failure: Exception | None = None
         try:
-            clips = self._sender.clips()
-            first = next(clips, None)
-            # The model is not loaded where all turn out to be known by their content.
-            answers = () if first is None else self._services.inference.transcribe(self._start, chain([first], clips))
-            for answer in answers:
-                lasts = self._recordings.is_unchanged(answer.id)
-                result = _read_answer(answer, self._recordings.file_of(answer.id))
-                self._sender.pass_on(Known(answer.id, result, lasts, heard=True))
-            if self._sender.is_sending:
-                raise DataError(
-                    "inference_service ended the stream before it had taken all recordings",
-                    hint="Run the statement again: the transcripts that are done are kept.",
-                )
+            if not self._sender.is_stopped:
+                streams.run()
         except Exception as error:
             failure = error
         self._sender.give_up()
         self._mailbox.put(StreamEnded(failure))
 
-    def _read(self, letter: Letter) -> Iterator[Known]:
+    def _hear(self, answer: Transcript | ClipFailure) -> None:
+        """Called by the streams, in their threads."""
+        lasts = self._recordings.is_unchanged(answer.id)
+        result = _read_answer(answer, self._recordings.file_of(answer.id))
+        self._sender.pass_on(Known(answer.id, result, lasts, heard=True))
+
+    def _tell(self, text: str) -> None:
+        if not self._has_told:
+            self._has_told = True
+            self._mailbox.put(Told(text))
+
+    def _read(self, letter: Letter) -> Iterator[Known | Notice]:
         if isinstance(letter, StreamEnded):
             self._thread = None
             if letter.failure is not None:
                 self._work.cancellation.check()
                 raise letter.failure
+            return
+        if isinstance(letter, Told):
+            yield Notice(letter.text)
             return
         self._sender.awaited.discard(letter.number)
         if isinstance(letter, Released):

@@ -35,5 +35,12 @@ class StreamEnded:
     failure: Exception | None = None
 
 
-Letter = Known | Released | StreamEnded
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that the user should know."""
+
+    text: str
+
+
+Letter = Known | Released | StreamEnded | Told
 """What may lie in its mailbox."""

@@ -51,8 +51,8 @@ class Transcription:
                 recordings.results[waiting[key]] = self._hearing.trim(transcript)
         self._refuse_first_failure()
 
-    def transcribe_waiting(self) -> Generator[int | Progress, None, None]:
-        """Has all others transcribed; gives each recording's number as it is done, and progress.
+    def transcribe_waiting(self) -> Generator[int | Progress | Notice, None, None]:
+        """Has all others transcribed; gives each recording's number as it is done, and what to tell the user.
 
         Raises:
             DataError: one of the rows gets no transcript, and the step is to fail then.
@@ -70,6 +70,9 @@ class Transcription:
         stream = ClipStream(self._work, start, self._hearing, recordings, self._cache, shares=self._step.cache)
         with closing(stream):
             for known in self._placed(stream.results(waiting)):
+                if isinstance(known, Notice):
+                    yield known
+                    continue
                 done += recordings.uses[known.number]
                 if not isinstance(known.result, CachedTranscript):
                     self._refuse_first_failure(again=True)
@@ -116,7 +119,7 @@ class Transcription:
             row, message = failure
             raise DataError(f"row {row}: {message}", hint="on_error='null' gives NULL for such a row and goes on.")
 
-    def _placed(self, results: Iterable[Known]) -> Iterator[Known]:
+    def _placed(self, results: Iterable[Known | Notice]) -> Iterator[Known | Notice]:
         """The results; what is wrong with the hotwords is shown where they stand."""
         try:
             yield from results

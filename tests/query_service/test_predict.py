@@ -196,13 +196,23 @@ def test_cancel_stops_and_keeps_what_was_done(services, ready_model):
     assert len(services.inference.heard) - done <= 50 - 4
 
 
-def test_what_was_done_before_the_inference_service_died_is_kept(services, ready_model):
+def test_a_statement_goes_on_when_the_inference_service_is_back(services, ready_model):
+    services.table("came_back", csv(services.recordings(*(f"c{i}.wav" for i in range(20)))))
+    services.inference.dies_after = 6
+    rows = services.rows(f"PREDICT USING {ready_model} AS SELECT * FROM came_back")
+    assert [row["predicted"] for row in rows] == [f"c{i}" for i in range(20)]
+    assert len(services.inference.starts) > 2
+    assert len(services.inference.heard) == 20
+
+
+def test_what_was_done_before_the_inference_service_died_for_good_is_kept(services, ready_model):
     services.table("died", csv(services.recordings(*(f"d{i}.wav" for i in range(10)))))
     services.inference.dies_after = 6
     statement = f"PREDICT USING {ready_model} AS SELECT * FROM died"
-    error = services.fails(statement)
-    assert isinstance(error, Unavailable)
-    assert "inference_service at 127.0.0.1:" in error.message
+    impatient = services.another(inference_patience=0.0)
+    with pytest.raises(Unavailable, match="there is no server to transcribe, and 4 recordings are not") as raised:
+        list(impatient.execute(statement))
+    assert "inference_service at 127.0.0.1:" in raised.value.message
     services.inference.dies_after = None
     services.inference.heard.clear()
     services.run(statement)
