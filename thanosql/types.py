@@ -130,6 +130,10 @@ class Table:
     columns: tuple[Column, ...] = ()
     rows: int = 0
     updated_at: datetime = EPOCH
+    written_by: str = ""
+    """Id of the query whose statement wrote it last; empty: not known."""
+    written_rows: int = 0
+    """Rows that this statement wrote, changed or deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,8 @@ class DuckDBWrite:
                     self._store.stamp(cursor, self._name, self._now)
                 fill_relations(cursor, self._relations, self._cursor.raise_if_cancelled)
                 self._cursor.raise_if_cancelled()
-                if self._mode is WriteMode.APPEND:
-                    rows = self._insert(cursor)
-                else:
-                    rows = self._create(cursor)
-                    self._store.stamp(cursor, self._name, self._now)
+                rows = self._insert(cursor) if self._mode is WriteMode.APPEND else self._create(cursor)
+                self._store.stamp(cursor, self._name, self._now, rows)
                 self._cursor.raise_if_cancelled()
         return rows
 
@@ -109,6 +106,7 @@ class DuckDBChange:
                 fill_relations(cursor, self._relations, self._cursor.raise_if_cancelled)
                 self._cursor.raise_if_cancelled()
                 rows = _count(cursor, self._sql)
+                self._store.stamp(cursor, target, self._now, rows)
                 self._cursor.raise_if_cancelled()
         return rows
 

@@ -124,8 +124,16 @@ class DuckDBStore:
                     cursor.execute(f"CREATE {replaces}TABLE {table} ({define_columns(cursor, schema)})")
                 # Also makes a second writer of the same table fail now, and not after all its work.
                 self.stamp(cursor, name, now)
+                rows = 0
                 with inserting(cursor, table, schema) as insert:
-                    yield insert
+
+                    def insert_and_count(batch: pa.RecordBatch) -> None:
+                        nonlocal rows
+                        insert(batch)
+                        rows += batch.num_rows
+
+                    yield insert_and_count
+                self.stamp(cursor, name, now, rows)
         except duckdb.Error as error:
             ours = to_write_error(error, name)
             if ours is None:
@@ -175,9 +183,9 @@ class DuckDBStore:
         """A table as SQL writes it, so that it is no other."""
         return self._tables.qualified(name)
 
-    def stamp(self, cursor: duckdb.DuckDBPyConnection, name: str, now: datetime) -> None:
-        """Notes when a table was written; of two statements that write one table, the second fails at this."""
-        self._tables.stamp(cursor, name, now)
+    def stamp(self, cursor: duckdb.DuckDBPyConnection, name: str, now: datetime, rows: int = 0) -> None:
+        """Notes when a table was written, and how; of two statements that write one table, the second fails at this."""
+        self._tables.stamp(cursor, name, now, rows)
 
     @contextmanager
     def transaction(self, cursor: duckdb.DuckDBPyConnection, kind: str = "") -> Iterator[None]:

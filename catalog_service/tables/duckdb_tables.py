@@ -18,6 +18,7 @@ import duckdb
 
 from catalog_service.tables.reading import quoted
 from catalog_service.tables.type_names import postgres_name
+from thanosql.rpc.logs import current_query_id
 from thanosql.types import EPOCH, Column, Table
 
 _State = tuple[str, str | None]
@@ -57,13 +58,15 @@ class DuckDBTables:
         """A table as SQL writes it, so that it is no other."""
         return f'{quoted(self._database)}."main".{quoted(name)}'
 
-    def stamp(self, cursor: duckdb.DuckDBPyConnection, name: str, now: datetime) -> None:
-        """Notes when a table was written. Of two statements that write one table, the second fails at this.
+    def stamp(self, cursor: duckdb.DuckDBPyConnection, name: str, now: datetime, rows: int = 0) -> None:
+        """Notes when a table was written, by which query, and how many rows.
+
+        Of two statements that write one table, the second fails at this.
 
         Raises:
             duckdb.Error: another statement is writing the table, or it is not there.
         """
-        comment = f"{now.astimezone(UTC).isoformat()} {uuid4().hex}"
+        comment = f"{now.astimezone(UTC).isoformat()} {uuid4().hex} {rows} {current_query_id()}"
         cursor.execute(f"COMMENT ON TABLE {self.qualified(name)} IS '{comment}'")
 
     def note_commit(self) -> None:
@@ -108,7 +111,7 @@ class DuckDBTables:
         )
         rows = dict(cursor.execute(counts).fetchall())
         return {
-            (name, comment): Table(name, tuple(columns[name]), rows[place], _moment(comment))
+            (name, comment): Table(name, tuple(columns[name]), rows[place], *_read_comment(comment))
             for place, (name, comment) in enumerate(states)
         }
 
@@ -125,8 +128,10 @@ class DuckDBTables:
         return found
 
 
-def _moment(comment: str | None) -> datetime:
+def _read_comment(comment: str | None) -> tuple[datetime, str, int]:
+    """When a table was written, by which query, and how many rows."""
+    moment, _, rows, by = [*(comment or "").split(" "), "", "", ""][:4]
     try:
-        return datetime.fromisoformat((comment or "").partition(" ")[0])
+        return datetime.fromisoformat(moment), by, int(rows or 0)
     except ValueError:  # a table that another program made
-        return EPOCH
+        return EPOCH, "", 0

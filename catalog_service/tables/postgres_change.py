@@ -56,7 +56,7 @@ class PostgresWrite:
         with replacing(connection, self._name, self._mode) as table:
             statement = sql.SQL("CREATE TABLE {} AS\n").format(table_named(table)).as_bytes() + self._sql.encode()
             rows = connection.execute(statement).rowcount
-        stamp(connection, self._name, self._now, rows)
+        stamp(connection, self._name, self._now, rows, rows)
         return rows
 
     def _insert(self, connection: Connection) -> int:
@@ -83,7 +83,7 @@ class PostgresWrite:
             + sql.SQL("\n) AS result ({})").format(sql.SQL(", ").join(places)).as_bytes()
         )
         rows = connection.execute(statement).rowcount
-        stamp(connection, self._name, self._now, before + rows)
+        stamp(connection, self._name, self._now, before + rows, rows)
         return rows
 
 
@@ -108,7 +108,7 @@ class PostgresChange:
             before = count_rows(connection, target)
             # In binary, which goes over the extended protocol: it takes one statement only.
             rows = RawCursor(connection).execute(self._sql.encode(), binary=True).rowcount
-            stamp(connection, target, self._now, before - rows if checked.deletes else before)
+            stamp(connection, target, self._now, before - rows if checked.deletes else before, rows)
             self._running.raise_if_cancelled()
         return rows
 

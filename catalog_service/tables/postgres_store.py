@@ -13,6 +13,7 @@ from psycopg import sql
 from catalog_service.catalog import WriteMode, check_rename, check_rename_column, unknown_table
 from catalog_service.tables.postgres_change import PostgresChange, PostgresWrite
 from catalog_service.tables.postgres_connections import Connection, Connections, Running, prefer_tables
+from catalog_service.tables.postgres_database import find_database
 from catalog_service.tables.postgres_errors import to_query_error, to_write_error
 from catalog_service.tables.postgres_guard import STEADY, Checked
 from catalog_service.tables.postgres_login import Url, prepare, read_url
@@ -30,6 +31,7 @@ from catalog_service.tables.postgres_tables import (
 from catalog_service.tables.store import Insert, Relations
 from thanosql.errors import Cancelled, StatementError
 from thanosql.types import Table
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 _REFUSED_CALLS = """
 SELECT proname FROM pg_catalog.pg_proc
@@ -42,14 +44,16 @@ WHERE pronamespace = 'pg_catalog'::regnamespace AND (provolatile = 'i' OR pronam
 """
 
 
-def open_postgres_store(url: str) -> PostgresStore:
+def open_postgres_store(url: str, workspace: str = DEFAULT_WORKSPACE) -> PostgresStore:
     """Opens the store at an address such as postgresql://user:password@host/database, and makes what is missing there.
+
+    Each workspace but the first has a database of its own on the same server; see `postgres_database`.
 
     Raises:
         NotSupported: the address is of something else.
         Unavailable: it cannot be reached, or the login has too few rights, or too many.
     """
-    return PostgresStore(prepare(read_url(url)))
+    return PostgresStore(prepare(find_database(read_url(url), workspace)))
 
 
 class PostgresStore:
@@ -91,13 +95,13 @@ class PostgresStore:
     def writing(self, name: str, schema: pa.Schema, mode: WriteMode, now: datetime) -> Iterator[Insert]:
         """Writes a table in one transaction; see `TableStore`."""
         check_names(name, schema.names)
-        rows = 0
+        before = rows = 0
         with self._altering(name) as connection:
             claim(connection, name)
             if mode is WriteMode.APPEND:
                 if name not in read_names(connection):
                     raise unknown_table(name, read_names(connection))
-                rows = count_rows(connection, name)
+                before = count_rows(connection, name)
 
             def insert_into(table: sql.Identifier) -> Insert:
                 def insert(batch: pa.RecordBatch) -> None:
@@ -114,7 +118,7 @@ class PostgresStore:
                     create = sql.SQL("CREATE TABLE {} ({})")
                     connection.execute(create.format(table_named(made), define(schema)))
                     yield insert_into(table_named(made))
-            stamp(connection, name, now, rows)
+            stamp(connection, name, now, before + rows, rows)
 
     def rename(self, name: str, new_name: str, now: datetime) -> None:
         """Gives a table another name; see `TableStore`."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from psycopg import errors, sql
 
@@ -14,6 +15,7 @@ from catalog_service.tables.postgres_connections import Connection
 from catalog_service.tables.postgres_errors import being_read, being_written, name_taken
 from catalog_service.tables.postgres_login import TABLES
 from catalog_service.tables.postgres_types import described_name
+from thanosql.rpc.logs import current_query_id
 from thanosql.types import EPOCH, Column, Table
 
 _WRITERS = 0x74686172
@@ -54,8 +56,9 @@ def read_tables(connection: Connection) -> tuple[Table, ...]:
             of_table.append(Column(str(column), described_name(str(kind))))
     tables = []
     for name, of_table in columns.items():
-        moment, rows = _read_comment(comments[name])
-        tables.append(Table(name, tuple(of_table), _count(connection, name) if rows is None else rows, moment))
+        read = _read_comment(comments[name])
+        rows = _count(connection, name) if read.rows is None else read.rows
+        tables.append(Table(name, tuple(of_table), rows, read.moment, read.by, read.written))
     return tuple(tables)
 
 
@@ -91,13 +94,13 @@ def count_rows(connection: Connection, name: str) -> int:
     """Rows of a table that this transaction has claimed."""
     query = "SELECT obj_description(%s::regclass, 'pg_class')"
     row = connection.execute(query, [table_named(name).as_string(connection)]).fetchone()
-    _, rows = _read_comment(str(row[0]) if row and row[0] is not None else None)
+    rows = _read_comment(str(row[0]) if row and row[0] is not None else None).rows
     return _count(connection, name) if rows is None else rows
 
 
-def stamp(connection: Connection, name: str, now: datetime, rows: int) -> None:
-    """Notes when a table was written, and how many rows it has."""
-    text = f"{now.astimezone(UTC).isoformat()} rows={rows}"
+def stamp(connection: Connection, name: str, now: datetime, rows: int, written: int = 0) -> None:
+    """Notes when a table was written, how many rows it has, how many of them were written, and by which query."""
+    text = f"{now.astimezone(UTC).isoformat()} rows={rows} wrote={written} by={current_query_id()}"
     connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(table_named(name), sql.Literal(text)))
 
 
@@ -153,9 +156,26 @@ def _count(connection: Connection, name: str) -> int:
     return int(str(row[0])) if row else 0
 
 
-def _read_comment(comment: str | None) -> tuple[datetime, int | None]:
-    moment, _, rows = (comment or "").partition(" rows=")
+class _Comment(NamedTuple):
+    """What a table's comment says."""
+
+    moment: datetime = EPOCH
+    rows: int | None = None
+    """None: they must be counted."""
+    by: str = ""
+    written: int = 0
+
+
+def _read_comment(comment: str | None) -> _Comment:
+    moment, *notes = (comment or "").split(" ")
+    said = dict(note.partition("=")[::2] for note in notes)
     try:
-        return datetime.fromisoformat(moment), int(rows) if rows.isdigit() else None
+        rows, written = said.get("rows", ""), said.get("wrote", "")
+        return _Comment(
+            datetime.fromisoformat(moment),
+            int(rows) if rows.isdigit() else None,
+            said.get("by", ""),
+            int(written) if written.isdigit() else 0,
+        )
     except ValueError:  # a table that another program made
-        return EPOCH, None
+        return _Comment()

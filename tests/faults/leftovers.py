@@ -9,6 +9,9 @@ from tests.faults.trials import Bench
 from thanosql.errors import ThanoSQLError, UnknownModel
 from thanosql.types import JobState
 
+CACHES = (".ses", "torchinductor_root")
+"""In folders for temporary files: what libraries keep for the next time."""
+
 
 def find_leftovers(bench: Bench) -> list[str]:
     """What lies about that no table, model or job owns."""
@@ -38,7 +41,7 @@ def find_leftovers(bench: Bench) -> list[str]:
     found += [str(each.relative_to(state)) for each in state.rglob("*.new")]
     found += [str(each.relative_to(state)) for each in state.glob("*") if _is_strange(each)]
     for name, folder in bench.installation.temporary.items():
-        found += [f"{name}'s temporary {each.name}" for each in folder.glob("*") if each.name != ".ses"]
+        found += [f"{name}'s temporary {each.name}" for each in folder.glob("*") if each.name not in CACHES]
     return found
 
 

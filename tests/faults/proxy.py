@@ -20,8 +20,11 @@ class Proxy:
 
     def __init__(self, port: int, target: int) -> None:
         self._target = target
-        self._flows = threading.Event()
-        self._flows.set()
+        self._asks, self._answers = threading.Event(), threading.Event()
+        """Set while bytes flow to the service, and from it."""
+        self._held: tuple[bytes, threading.Event] | None = None
+        """What to wait for in what is asked, and what not to let through from then on."""
+        self._let_flow()
         self._refuses_until = 0.0
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -32,16 +35,26 @@ class Proxy:
         """Ends every connection, and refuses others for a while."""
         self._refuses_until = time.monotonic() + seconds
         self._end_all()
+        self._let_flow()
 
     def freeze(self, seconds: float) -> None:
         """Lets nothing through for a while, with every connection left open; returns when it flows again."""
-        self._flows.clear()
+        self._asks.clear()
+        self._answers.clear()
         time.sleep(seconds)
-        self._flows.set()
+        self._let_flow()
+
+    def hold_question(self, text: bytes) -> None:
+        """From the moment that something asked has this text in it, nothing reaches the service until it is cut."""
+        self._held = (text, self._asks)
+
+    def hold_answer(self, text: bytes) -> None:
+        """From the moment that something asked has this text in it, nothing comes back until it is cut."""
+        self._held = (text, self._answers)
 
     def close(self) -> None:
         """Ends everything."""
-        self._flows.set()
+        self._let_flow()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -66,13 +79,20 @@ class Proxy:
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            for source, sink, flows in ((near, far, self._asks), (far, near, self._answers)):
+                threading.Thread(target=self._pump, args=(source, sink, flows), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _let_flow(self) -> None:
+        self._held = None
+        self._asks.set()
+        self._answers.set()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, flows: threading.Event) -> None:
         try:
             while data := source.recv(_CHUNK):
-                self._flows.wait()
+                if self._held is not None and flows is self._asks and self._held[0] in data:
+                    self._held[1].clear()
+                flows.wait()
                 sink.sendall(data)
         except OSError:
             pass

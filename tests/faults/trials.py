@@ -155,7 +155,7 @@ class BuildTrial:
     name: str = "BUILD"
     model: str = "built"
     text: str = (
-        f"BUILD MODEL built USING './{BASE}' OPTIONS (audio_col='audio_path', text_col='text', epochs=6, "
+        f"BUILD MODEL built USING './{BASE}' OPTIONS (audio_col='audio_path', text_col='text', epochs=3, "
         "batch_size=4, overwrite=True) AS SELECT * FROM learn"
     )
     seconds: float = 20.0

@@ -328,8 +328,14 @@ class Table(_message.Message):
     COLUMNS_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    WRITTEN_BY_FIELD_NUMBER: _builtins.int
+    WRITTEN_ROWS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     rows: _builtins.int
+    written_by: _builtins.str
+    """The query whose statement wrote it last; empty: not known."""
+    written_rows: _builtins.int
+    """Rows that this statement wrote, changed or deleted."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Column]: ...
     @_builtins.property
@@ -341,10 +347,12 @@ class Table(_message.Message):
         columns: _abc.Iterable[Global___Column] | None = ...,
         rows: _builtins.int = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        written_by: _builtins.str = ...,
+        written_rows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "name", b"name", "rows", b"rows", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "name", b"name", "rows", b"rows", "updated_at", b"updated_at", "written_by", b"written_by", "written_rows", b"written_rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

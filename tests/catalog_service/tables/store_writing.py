@@ -11,6 +11,7 @@ from catalog_service.catalog import WriteMode
 from catalog_service.tables.store import TableStore
 from tests.catalog_service.tables.store_rows import LATER, NOW, read, write
 from thanosql.errors import Overloaded, UnknownTable
+from thanosql.rpc.logs import set_query_id
 from thanosql.types import Column, Table
 
 
@@ -31,8 +32,23 @@ class WritingTests:
                 ),
                 2,
                 NOW,
+                written_rows=2,
             ),
         )
+
+    def test_a_table_tells_which_query_wrote_it_last_and_how_many_rows(self, store: TableStore) -> None:
+        set_query_id("the-query-1")
+        try:
+            write(store, "t", {"a": [1, 2, 3]})
+            assert (store.tables()[0].written_by, store.tables()[0].written_rows) == ("the-query-1", 3)
+            set_query_id("the-query-2")
+            store.write_query("t", "SELECT 4 AS a", WriteMode.APPEND, LATER).run()
+            assert (store.tables()[0].written_by, store.tables()[0].written_rows) == ("the-query-2", 1)
+            set_query_id("the-query-3")
+            store.change("DELETE FROM t WHERE a < 3", LATER).run()
+            assert (store.tables()[0].written_by, store.tables()[0].written_rows) == ("the-query-3", 2)
+        finally:
+            set_query_id("")
 
     def test_rows_come_in_the_order_in_which_they_went_in(self, store: TableStore) -> None:
         batch = pa.RecordBatch.from_pydict({"n": list(range(300_000))})
