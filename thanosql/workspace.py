@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from thanosql.errors import InvalidOption, NotFound, PathRefused, Unavailable
@@ -58,7 +59,9 @@ def check_apart(first_root: Path, *folders: Path) -> None:
 def resolve(root: Path, path: str) -> Path:
     """The file that `path` names, below `root`.
 
-    Links are followed before the check, so that none leads out.
+    Links are followed before the check, so that none leads out. A name whose letters are composed of others, as `é` and
+    Hangul are, is found in whichever of Unicode's forms it was written to the disk: that of macOS is not that of
+    keyboards.
 
     Raises:
         PathRefused: the path is absolute and elsewhere, climbs out, is a URL, or names the state folder.
@@ -72,12 +75,16 @@ def resolve(root: Path, path: str) -> Path:
         raise PathRefused(f"{path!r} is not a path")
     base = root.resolve()
     resolved = Path(os.path.realpath(base / path))
+    if not path.isascii() and not os.path.lexists(resolved):
+        forms = (Path(os.path.realpath(base / unicodedata.normalize(form, path))) for form in ("NFC", "NFD"))
+        resolved = next((each for each in forms if os.path.lexists(each)), resolved)
     if not resolved.is_relative_to(base):
         raise PathRefused(
             f"{path!r} leads out of the workspace",
             hint=f"Paths are relative to the workspace root ({base}) and stay below it.",
         )
-    if resolved.relative_to(base).parts[:1] == (STATE_FOLDER,):
+    # Some file systems make no difference between large letters and small ones.
+    if [each.casefold() for each in resolved.relative_to(base).parts[:1]] == [STATE_FOLDER]:
         raise PathRefused(f"{path!r} lies in the product's own folder {STATE_FOLDER}")
     return resolved
 

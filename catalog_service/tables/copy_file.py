@@ -21,6 +21,7 @@ from catalog_service.tables.csv_file import read_delimited, unreadable
 from catalog_service.tables.found_recordings import SUFFIXES
 from catalog_service.tables.json_file import prepare_json
 from catalog_service.tables.pace import Clock, Pace
+from catalog_service.tables.paths_beside import PathsBeside
 from catalog_service.tables.reading import Connection, File, Prepare, Selection, open_reader
 from catalog_service.tables.store import TableStore
 from catalog_service.tables.workbook_file import prepare_workbook
@@ -97,7 +98,8 @@ def copy_file(
     name = table if existing is None else existing.name
     with closing(open_reader(memory_limit, threads)) as connection:
         selection = yield from prepare(connection, file)
-        write = partial(_write, store, name, mode, now, file, connection)
+        paths = PathsBeside(file)
+        write = partial(_write, store, name, mode, now, file, paths, connection)
         try:
             rows = yield from write(selection)
         except WrongGuess:
@@ -105,6 +107,7 @@ def copy_file(
                 raise
             selection = yield from selection.careful()
             rows = yield from write(selection)
+    yield from paths.notices()
     log.info("COPY %s from %s: %d rows, %s", name, path, rows, mode.value)
     yield CopyTableResult(rows)
 
@@ -146,6 +149,7 @@ def _write(
     mode: WriteMode,
     now: datetime,
     file: File,
+    paths: PathsBeside,
     connection: Connection,
     selection: Selection,
 ) -> Generator[Progress, None, int]:
@@ -172,7 +176,7 @@ def _write(
                     if not pc.all(batch.column(len(columns))).as_py():
                         raise WrongGuess
                     batch = batch.select(list(range(len(columns))))
-                insert(batch)
+                insert(paths.complete(batch))
                 rows += batch.num_rows
                 yield from pace.report(rows)
 
