@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 
 from thanosql.clients import CatalogClient
 from thanosql.rpc.channel import open_channel
@@ -16,6 +16,7 @@ from trainer_service.bases.hub import Hub
 from trainer_service.config import TrainerConfig
 from trainer_service.datasets.datasets import Datasets
 from trainer_service.jobs.worker import Worker
+from trainer_service.monitoring import trainer_metrics
 from trainer_service.servicer import TrainerServicer
 
 
@@ -25,11 +26,17 @@ def start(config: TrainerConfig) -> RunningServer:
     catalog = CatalogClient(channel, config.catalog)
     hub = Hub(config.hub_timeout)
     bases = BaseModels(config.workspace, hub, strict=config.strict_base_models)
-    datasets = Datasets(config.workspace, config.state / "downloads", hub, clock=time.monotonic)
+
+    @cache
+    def find_datasets(workspace: str) -> Datasets:
+        here = config.of(workspace)
+        return Datasets(here.workspace, here.state / "downloads", hub, clock=time.monotonic)
+
     worker = Worker(config, catalog, bases)
-    servicer = TrainerServicer(config, catalog, bases, worker, datasets)
+    servicer = TrainerServicer(config, catalog, bases, worker, find_datasets)
     services = {"thanosql.v1.TrainerService": partial(add_TrainerServiceServicer_to_server, servicer)}
-    server = start_server(config, services, threads=64, on_stop=(worker.stop, channel.close))
+    metrics = trainer_metrics(worker.figures, worker.look)
+    server = start_server(config, services, threads=64, on_stop=(worker.stop, channel.close), metrics=[metrics])
     worker.start()
     return server
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import grpc
@@ -14,6 +14,7 @@ import grpc
 from thanosql.clients import CatalogClient
 from thanosql.convert import from_message, to_message
 from thanosql.errors import DataError
+from thanosql.rpc.identity import current_identity
 from thanosql.types import BaseModel, JobProgress, JobResult, JobSpec, Notice, Progress, Rows
 from thanosql.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
 from trainer_service.bases.base_models import BaseModels
@@ -21,6 +22,7 @@ from trainer_service.config import TrainerConfig
 from trainer_service.datasets.datasets import Datasets
 from trainer_service.jobs.job_folder import JobFolder
 from trainer_service.jobs.jobs import check_spec
+from trainer_service.jobs.origin import note_origin
 from trainer_service.jobs.turns import announce_turn
 from trainer_service.jobs.watch import watch
 from trainer_service.jobs.worker import Worker
@@ -34,10 +36,25 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     """One method for each call; errors are raised as they are, and become statuses outside."""
 
     def __init__(
-        self, config: TrainerConfig, catalog: CatalogClient, bases: BaseModels, worker: Worker, datasets: Datasets
+        self,
+        config: TrainerConfig,
+        catalog: CatalogClient,
+        bases: BaseModels,
+        worker: Worker,
+        datasets: Callable[[str], Datasets],
     ) -> None:
-        self._config, self._catalog, self._bases, self._worker = config, catalog, bases, worker
-        self._datasets = datasets
+        self._all, self._catalog, self._first_bases, self._worker = config, catalog, bases, worker
+        self._datasets_of = datasets
+
+    @property
+    def _here(self) -> TrainerConfig:
+        """The settings, with the folders of the caller's workspace."""
+        return self._all.of(current_identity().workspace)
+
+    @property
+    def _bases(self) -> BaseModels:
+        """Those that the caller's workspace sees."""
+        return self._first_bases.under(self._here.workspace)
 
     def ListBaseModels(
         self, request: trainer_pb2.ListBaseModelsRequest, context: grpc.ServicerContext
@@ -58,7 +75,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         spec = from_message(request.spec, JobSpec)
         check_spec(spec)
         plan = plan_training(spec, request.rows, list(request.seconds))
-        return to_message(replace(plan, longest_seconds=self._config.max_seconds), trainer_pb2.TrainingPlan)
+        return to_message(replace(plan, longest_seconds=self._all.max_seconds), trainer_pb2.TrainingPlan)
 
     def SubmitJob(
         self, requests: Iterator[trainer_pb2.SubmitJobRequest], context: grpc.ServicerContext
@@ -69,8 +86,9 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
             raise DataError("a job begins with its specification", hint="Send `spec` first, then `rows`.")
         spec = from_message(first.spec, JobSpec)
         check_spec(spec)
-        folder = JobFolder(self._config.jobs, uuid.uuid4().hex)
+        folder = JobFolder(self._here.jobs, uuid.uuid4().hex)
         folder.create(from_message(request.rows, Rows) for request in requests)
+        note_origin(folder.path)
         try:
             ahead = [job for job in self._catalog.list_jobs() if not job.state.ended]
             if (notice := announce_turn(ahead)) is not None:
@@ -87,7 +105,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> Iterator[trainer_pb2.JobEvent]:
         """Follows a job to its end."""
         job = self._catalog.get_job(request.id)
-        folder = JobFolder(self._config.jobs, job.id)
+        folder = JobFolder(self._here.jobs, job.id)
         for event in watch(job, request.next_event, folder, self._catalog, self._worker, context.is_active):
             message = trainer_pb2.JobEvent(number=event.number)
             match event.event:
@@ -113,7 +131,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         """How far jobs have come, of which there is a folder here."""
         response = trainer_pb2.GetJobProgressResponse()
         for id in request.ids:
-            folder = JobFolder(self._config.jobs, id)
+            folder = JobFolder(self._here.jobs, id)
             if _NAME.fullmatch(id) and folder.path.is_dir():
                 count, last = folder.events.look()
                 progress = JobProgress(id, last, count, folder.rows.exists())
@@ -124,14 +142,17 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self, request: trainer_pb2.ListDatasetsRequest, context: grpc.ServicerContext
     ) -> trainer_pb2.ListDatasetsResponse:
         """The data sets that have a name."""
-        datasets = [to_message(each, trainer_pb2.Dataset) for each in self._datasets.list()]
+        datasets = [
+            to_message(each, trainer_pb2.Dataset) for each in self._datasets_of(current_identity().workspace).list()
+        ]
         return trainer_pb2.ListDatasetsResponse(datasets=datasets)
 
     def GetDataset(
         self, request: trainer_pb2.GetDatasetRequest, context: grpc.ServicerContext
     ) -> Iterator[trainer_pb2.GetDatasetEvent]:
         """Puts a data set into the workspace; it is there when its result has come."""
-        for event in self._datasets.get(request.name, overwrite=request.overwrite):
+        datasets = self._datasets_of(current_identity().workspace)
+        for event in datasets.get(request.name, overwrite=request.overwrite):
             if isinstance(event, Progress):
                 yield trainer_pb2.GetDatasetEvent(progress=to_message(event, types_pb2.Progress))
             else:

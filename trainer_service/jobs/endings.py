@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from thanosql.clients import CatalogClient
 from thanosql.errors import DataError, JobFailed, ThanoSQLError, UnknownModel
 from thanosql.modelstore import delete_version
+from thanosql.rpc.identity import working_for
 from thanosql.types import Job, JobKind, JobState, Model, ModelState
 from trainer_service.config import TrainerConfig
 from trainer_service.jobs.job_folder import JobFolder
 from trainer_service.jobs.jobs import Product, explain_disk, is_disk_full
+from trainer_service.jobs.origin import note_origin
 from trainer_service.jobs.patience import insist
 from trainer_service.jobs.retention import choose_expired
+from trainer_service.monitoring import JobFigures
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Endings:
     ) -> None:
         self._config, self._catalog, self._owner, self._is_stopping = config, catalog, owner, is_stopping
         self._lock = threading.Lock()
+        self.figures = JobFigures()
 
     def succeed(self, job: Job, folder: JobFolder, product: Product) -> None:
         """Registers what was made and ends the job, unless it was cancelled meanwhile."""
@@ -47,7 +51,7 @@ class Endings:
             now = insist(lambda: self._catalog.get_job(job.id), self._is_stopping)
             if now.state is not JobState.RUNNING or now.owner != self._owner:
                 folder.drop_product()
-                delete_version(self._config.models, job.spec.model, result.version)
+                delete_version(self._config.of(job.workspace).models, job.spec.model, result.version)
                 return
             # First on the disk: a trainer that goes away before the catalog knows all leaves it to the next one.
             folder.write_product(product)
@@ -64,6 +68,7 @@ class Endings:
             )
             insist(lambda: self._catalog.register_model(model), self._is_stopping)
             insist(lambda: self._catalog.finish_job(job.id, JobState.SUCCEEDED), self._is_stopping)
+        self.figures.count(job.spec.kind, JobState.SUCCEEDED)
         folder.drop_rows_and_state()
         log.info("job %s succeeded: %s version %d", job.id, result.model, result.version)
 
@@ -92,9 +97,12 @@ class Endings:
         Raises:
             NotFound: there is no such job.
         """
-        self._catalog.get_job(job_id)
         with self._lock:
-            return self._catalog.finish_job(job_id, JobState.CANCELLED)
+            before = self._catalog.get_job(job_id)
+            job = self._catalog.finish_job(job_id, JobState.CANCELLED)
+            if not before.state.ended and job.state is JobState.CANCELLED:
+                self.figures.count(job.spec.kind, JobState.CANCELLED)
+            return job
 
     def resume(self, job_id: str) -> Job:
         """Queues a job that failed or was cancelled again.
@@ -112,11 +120,13 @@ class Endings:
                     hint=f"They are kept for {days:g} days, and for the newest {jobs} jobs that have checkpoints. "
                     f"Run its statement again: {job.spec.statement}".rstrip(": "),
                 )
+            if job.state.ended:
+                note_origin(JobFolder(self._config.of(job.workspace).jobs, job_id).path)
             return self._catalog.resume_job(job_id)
 
     def can_go_on(self, job: Job) -> bool:
         """Whether this trainer has what the job needs to be begun or taken up again."""
-        return job.spec.kind is JobKind.EXPORT or JobFolder(self._config.jobs, job.id).rows.exists()
+        return job.spec.kind is JobKind.EXPORT or JobFolder(self._config.of(job.workspace).jobs, job.id).rows.exists()
 
     def end_if_exported(self, job: Job) -> bool:
         """Ends an export whose model another job has made ready meanwhile; whether it was one."""
@@ -130,7 +140,11 @@ class Endings:
 
     def drop_expired(self) -> None:
         """Removes what jobs that can no longer be resumed have kept; see `trainer_service.jobs.retention`."""
-        config = self._config
+        for workspace in self._config.list_workspaces():
+            with working_for(workspace):
+                self._drop_expired_in(self._config.of(workspace))
+
+    def _drop_expired_in(self, config: TrainerConfig) -> None:
         try:
             folders = [JobFolder(config.jobs, path.name) for path in config.jobs.glob("[!.]*") if path.is_dir()]
             held = {folder.path.name: folder for folder in folders if folder.rows.exists() or folder.state.exists()}
@@ -149,5 +163,6 @@ class Endings:
     def _finish(self, job: Job, state: JobState, error: str = "") -> None:
         try:
             insist(lambda: self._catalog.finish_job(job.id, state, error), self._is_stopping)
+            self.figures.count(job.spec.kind, state)
         except ThanoSQLError as trouble:
             log.error("job %s: its end (%s) could not be recorded: %s", job.id, state.value, trouble)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from thanosql.clients import CatalogClient
 from thanosql.errors import JobFailed, ThanoSQLError
 from thanosql.modelstore import delete_version, version_folder
+from thanosql.rpc.spans import current_traceparent
 from thanosql.types import Job, JobKind, Notice, Progress, Severity
 from trainer_service.config import TrainerConfig
 from trainer_service.jobs.attempts import (
@@ -26,9 +27,10 @@ from trainer_service.jobs.attempts import (
 from trainer_service.jobs.child import Child
 from trainer_service.jobs.job_events import Told
 from trainer_service.jobs.job_folder import JobFolder
-from trainer_service.jobs.jobs import Product, Task, explain_disk, explain_end, is_disk_full
+from trainer_service.jobs.jobs import LogLine, Product, Task, explain_disk, explain_end, is_disk_full
 from trainer_service.jobs.patience import insist
 from trainer_service.jobs.tasks import Tasks
+from trainer_service.monitoring import JobUnderWay
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +49,14 @@ class JobRun:
     def __init__(
         self, config: TrainerConfig, catalog: CatalogClient, tasks: Tasks, job: Job, notify: Callable[[], None]
     ) -> None:
+        config = config.of(job.workspace)
         self.job, self.folder = job, JobFolder(config.jobs, job.id)
         self.told = Told()
         self._config, self._catalog, self._tasks, self._notify = config, catalog, tasks, notify
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._progress: Progress | None = None
+        self._training: Progress | None = None
         self.is_stopped = False
         """On request: the job was cancelled or is somebody else's, or the trainer stops."""
 
@@ -62,6 +67,12 @@ class JobRun:
             child = self._child
         if child is not None:
             child.stop()
+
+    @property
+    def under_way(self) -> JobUnderWay:
+        """How far it is, for who watches from outside."""
+        child = self._child
+        return JobUnderWay(self.job.spec.kind, self._progress, self._training, child.pid if child else 0)
 
     def make_product(self) -> Product | None:
         """Runs child processes until one has made what the job is to make; None where the job was stopped.
@@ -138,7 +149,13 @@ class JobRun:
         with self._lock:
             if self.is_stopped:
                 return None
-            child = self._child = Child(replace(task, killed_again=attempts.repeats), self.folder.log)
+            told = replace(
+                task,
+                killed_again=attempts.repeats,
+                otlp_endpoint=self._config.otlp_endpoint,
+                traceparent=current_traceparent(),
+            )
+            child = self._child = Child(told, self.folder.log)
         log.info("job %s runs in process %d", task.job_id, child.pid)
         product: Product | None = None
         failure: ThanoSQLError | None = None
@@ -149,6 +166,8 @@ class JobRun:
                     product = message
                 elif isinstance(message, ThanoSQLError):
                     failure = message
+                elif isinstance(message, LogLine):
+                    _log_for_child(message, child.pid)
                 else:
                     phase = getattr(message, "phase", phase)
                     self._say(message)
@@ -187,6 +206,9 @@ class JobRun:
         self._say(Notice(f"{what}. {where}", Severity.WARNING))
 
     def _say(self, message: Progress | Notice) -> None:
+        if isinstance(message, Progress):
+            self._progress = message
+            self._training = message if message.unit == "steps" else self._training
         self.folder.events.append(message)
         self.told = self.told.with_event(message)
         self._notify()
@@ -196,3 +218,8 @@ class JobRun:
             job = insist(lambda: self._catalog.get_job(self.job.id), lambda: self.is_stopped)
             self.is_stopped = self.is_stopped or job.state.ended
         return self.is_stopped
+
+
+def _log_for_child(line: LogLine, pid: int) -> None:
+    """Puts what a child process has logged into this process's log: where that goes, and with the ids of the job."""
+    logging.getLogger(line.logger).log(line.level, "process %d: %s", pid, line.text)

@@ -38,6 +38,10 @@ class Task:
     """Options of torchrun, where a training takes several devices."""
     killed_again: int = 0
     """Processes that were killed where one before them had been: memory runs out there, so let this one take less."""
+    otlp_endpoint: str = ""
+    """Collector that the process sends its spans to; empty: none."""
+    traceparent: str = ""
+    """The span of the job, as a W3C header."""
 
     @property
     def class_name(self) -> str:
@@ -75,7 +79,17 @@ class Product:
     """The training report, as JSON."""
 
 
-Message = Progress | Notice | Product | ThanoSQLError
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line for the log of the service."""
+
+    level: int
+    """As the module logging has it."""
+    logger: str
+    text: str
+
+
+Message = Progress | Notice | Product | LogLine | ThanoSQLError
 """What the child tells its parent, a line each; the last one is a product or an error."""
 
 
@@ -100,6 +114,8 @@ def read_line(line: str) -> Message:
             return error
         if kind == "notice":
             return Notice(values["text"], Severity(values["severity"]))
+        if kind == "logline":
+            return LogLine(**values)
         if kind == "product":
             return Product(**{**values, "result": JobResult(**values["result"])})
         return Progress(**values)

@@ -12,13 +12,18 @@ from contextlib import suppress
 
 from thanosql.clients import CatalogClient
 from thanosql.errors import LeaseLost, ThanoSQLError, TimedOut, Unavailable
+from thanosql.rpc.identity import working_for
+from thanosql.rpc.spans import Value, span
+from thanosql.rpc.telemetry import find_tracing
 from thanosql.types import Job, JobState
 from trainer_service.bases.base_models import BaseModels
 from trainer_service.config import TrainerConfig
 from trainer_service.jobs.endings import Endings
 from trainer_service.jobs.job_run import JobRun
 from trainer_service.jobs.lease import renewing_lease
+from trainer_service.jobs.origin import working_for_origin
 from trainer_service.jobs.tasks import Tasks
+from trainer_service.monitoring import JobFigures, JobUnderWay
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +63,16 @@ class Worker:
         run = self._run
         return run is not None and run.job.id == job_id
 
+    @property
+    def figures(self) -> JobFigures:
+        """How jobs have ended here."""
+        return self._endings.figures
+
+    def look(self) -> JobUnderWay | None:
+        """The job under way, for who watches from outside; None: there is none."""
+        run = self._run
+        return None if run is None else run.under_way
+
     def wake(self) -> None:
         """There is a new job."""
         self._wake.set()
@@ -77,7 +92,7 @@ class Worker:
         """
         job = self._endings.cancel(job_id)
         if job.state is JobState.CANCELLED:
-            self._stop_run(lambda running: running.id == job_id)
+            self._stop_run(lambda running: (running.workspace, running.id) == (job.workspace, job.id))
         self._notify()
         return job
 
@@ -119,12 +134,26 @@ class Worker:
             self._wake.clear()
 
     def _work(self, job: Job) -> None:
-        """Carries out one claimed job, whatever comes of it."""
+        """Carries out one claimed job, whatever comes of it, on behalf of the request that queued it."""
+        with working_for(job.workspace):
+            run = self._run = JobRun(self._config, self._catalog, self._tasks, job, self._notify)
+            with working_for_origin(run.folder.path, find_tracing(self._config)):
+                self._carry_out(job, run)
+        if not self._stopping:
+            self._endings.drop_expired()
+
+    def _carry_out(self, job: Job, run: JobRun) -> None:
         log.info("job %s begins: %s of %s, attempt %d", job.id, job.spec.kind.value, job.spec.model, job.attempts)
-        run = self._run = JobRun(self._config, self._catalog, self._tasks, job, self._notify)
+        attributes: dict[str, Value] = {
+            "thanosql.job_id": job.id,
+            "thanosql.job.kind": job.spec.kind.value,
+            "thanosql.job.attempt": job.attempts,
+            "thanosql.model": job.spec.model,
+        }
         try:
             run.folder.path.mkdir(parents=True, exist_ok=True)
-            with renewing_lease(self._catalog, job.id, self._owner, self._config.lease_seconds, run.stop):
+            holding = renewing_lease(self._catalog, job.id, self._owner, self._config.lease_seconds, run.stop)
+            with span("job", attributes), holding:
                 if self._stopping:
                     run.stop()
                 elif not self._endings.end_if_exported(job):
@@ -141,8 +170,6 @@ class Worker:
                     self._catalog.renew_job_lease(job.id, self._owner, 0.001)
             self._run = None
             self._notify()
-        if not self._stopping:
-            self._endings.drop_expired()
 
     def _stop_run(self, concerns: Callable[[Job], bool]) -> None:
         run = self._run
