@@ -50,4 +50,4 @@ def test_ci_does_what_the_readme_says(checkout: Path) -> None:
     script = (checkout / ".ci" / "run").read_text("utf-8")
     assert ".venv/bin/pip install -e '.[dev]' && .venv/bin/pytest" in readme
     assert "-e '.[dev]'" in script
-    assert script.rstrip().endswith("\npytest")
+    assert "\npytest\n" in script
