@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from thanosql.errors import JobFailed
 
 
 def available_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may run on; in a container, within its limit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no cgroup v2, or no quota ("max")
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -83,7 +88,25 @@ def memory_in_use(device: torch.device) -> int:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of whatever library says that memory ran out, on the GPU or in the machine."""
     text = str(error)
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    # The last is what cuBLAS and cuDNN say (CUBLAS_STATUS_ALLOC_FAILED).
+    told = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+    return isinstance(error, MemoryError) or any(each in text for each in told)
+
+
+def compute_repeatably(device: torch.device) -> None:
+    """Has this process's sums on a GPU made in the same order whenever they are made.
+
+    Else gradients differ in their last bit from one time to the next, and the same seed makes another model. On a CPU
+    they do not.
+    """
+    if device.type != "cuda":
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    # Of what has no such order it would only warn; there the sums are made in float64 (see `ctc_losses`).
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    warnings.filterwarnings("ignore", message=".*deterministic.*", category=UserWarning)
 
 
 def _all_memory() -> int:
