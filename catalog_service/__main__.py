@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from catalog_service.config import CatalogConfig
 from thanosql.errors import Unavailable
 from thanosql.rpc.server import RunningServer, run_service, start_server
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
     from catalog_service.tables.store import TableStore
@@ -27,28 +28,23 @@ def start(config: CatalogConfig) -> RunningServer:
         DataError: the files are damaged, or of a newer release.
     """
     from catalog_service.schema.database import open_database
-    from catalog_service.schema.jobs import Jobs
-    from catalog_service.schema.models import Models
+    from catalog_service.schema.jobs import JobQueue
     from catalog_service.schema.tokens import Tokens
-    from catalog_service.schema.transcripts import Transcripts
     from catalog_service.servicer import CatalogServicer, utc_now
+    from catalog_service.tables.workspace_tables import WorkspaceTables
+    from catalog_service.workspaces import Workspaces
     from thanosql.v1.catalog_pb2_grpc import add_CatalogServiceServicer_to_server
 
     _make_state_folder(config)
     with ExitStack() as opened:
         # The tables come first: their file is locked, so that no second process serves this folder.
-        tables = _open_tables(config)
+        first = _open_tables(config, DEFAULT_WORKSPACE)
+        tables = WorkspaceTables(first, lambda name: _open_tables(config.of(name), name), config.open_workspaces)
         opened.callback(tables.close)
         database = open_database(config.database_url, utc_now())
         opened.callback(database.close)
-        servicer = CatalogServicer(
-            config,
-            tables,
-            Models(database),
-            Jobs(database),
-            Transcripts(database, config.transcripts),
-            Tokens(database),
-        )
+        workspaces = Workspaces(config, tables, database, utc_now)
+        servicer = CatalogServicer(workspaces, JobQueue(database), Tokens(database))
         server = start_server(
             config,
             {"thanosql.v1.CatalogService": partial(add_CatalogServiceServicer_to_server, servicer)},
@@ -59,7 +55,7 @@ def start(config: CatalogConfig) -> RunningServer:
     return server
 
 
-def _open_tables(config: CatalogConfig) -> TableStore:
+def _open_tables(config: CatalogConfig, workspace: str) -> TableStore:
     if config.tables_on_server:
         try:
             from catalog_service.tables.postgres_store import open_postgres_store
@@ -68,7 +64,7 @@ def _open_tables(config: CatalogConfig) -> TableStore:
                 f"tables in a database server need a package that is missing: {error.name}",
                 hint="pip install 'thanosql-speech[postgres]'",
             ) from error
-        return open_postgres_store(config.tables)
+        return open_postgres_store(config.tables, workspace)
     from catalog_service.tables.duckdb_store import open_duckdb_store
 
     return open_duckdb_store(config.tables_file, config.memory_limit, config.query_threads)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from thanosql.configuration import ServiceConfig, setting
 
@@ -19,8 +19,10 @@ class CatalogConfig(ServiceConfig):
     database: str = setting("", "URL of the metadata, postgresql://…; empty: metadata.sqlite in the state folder")
     tables: str = setting("", "URL of the users' tables, postgresql://…, or a DuckDB file; empty: state/tables.duckdb")
     memory_limit: str = setting("1GB", "memory that queries over tables may take together; beyond it they use the disk")
+    workspace_memory_limit: str = setting("256MB", "the same for the tables of each workspace but the first")
+    open_workspaces: int = setting(16, "workspaces, but the first, whose tables are open at once")
     query_threads: int = setting(0, "threads that queries over tables may take; 0: one for each core")
-    transcripts: int = setting(1_000_000, "transcripts that are kept; beyond it the longest unused ones go")
+    transcripts: int = setting(1_000_000, "transcripts that each workspace keeps; beyond it the longest unused ones go")
 
     @property
     def database_url(self) -> str:
@@ -36,3 +38,11 @@ class CatalogConfig(ServiceConfig):
     def tables_file(self) -> Path:
         """The DuckDB file of the users' tables."""
         return Path(self.tables) if self.tables else self.state / "tables.duckdb"
+
+    def of(self, workspace: str) -> Self:
+        """Where the tables are in files, each workspace has one in its own folder."""
+        bound = super().of(workspace)
+        if bound is self:
+            return self
+        tables = self.tables if self.tables_on_server else ""
+        return replace(bound, tables=tables, memory_limit=self.workspace_memory_limit)

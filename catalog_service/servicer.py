@@ -12,15 +12,13 @@ from typing import Any
 import grpc
 
 from catalog_service.catalog import choose_target
-from catalog_service.config import CatalogConfig
-from catalog_service.schema.jobs import Jobs
-from catalog_service.schema.models import Models
+from catalog_service.schema.jobs import JobQueue
 from catalog_service.schema.tokens import Tokens
-from catalog_service.schema.transcripts import Transcripts
 from catalog_service.sql_requests import read_start
 from catalog_service.tables.copy_file import copy_file
 from catalog_service.tables.record_batches import serialise
-from catalog_service.tables.store import Change, TableStore
+from catalog_service.tables.store import Change
+from catalog_service.workspaces import Workspace, Workspaces
 from thanosql import modelstore
 from thanosql.convert import from_message, one_of, to_message
 from thanosql.errors import Cancelled, UnknownTable
@@ -55,80 +53,82 @@ class CatalogServicer(CatalogServiceServicer):
     """One method for each call; errors are raised as they are, and become statuses outside."""
 
     def __init__(
-        self,
-        config: CatalogConfig,
-        tables: TableStore,
-        models: Models,
-        jobs: Jobs,
-        transcripts: Transcripts,
-        tokens: Tokens,
-        now: Callable[[], datetime] = utc_now,
+        self, workspaces: Workspaces, queue: JobQueue, tokens: Tokens, now: Callable[[], datetime] = utc_now
     ) -> None:
-        self._config = config
-        self._tables = tables
-        self._models = models
-        self._jobs = jobs
-        self._transcripts = transcripts
+        self._workspaces = workspaces
+        self._queue = queue
         self._tokens = tokens
         self._now = now
 
+    @property
+    def _here(self) -> Workspace:
+        """The workspace that the call is made for."""
+        return self._workspaces.of(current_identity().workspace)
+
     def GetSnapshot(self, request: messages.GetSnapshotRequest, context: grpc.ServicerContext) -> messages.Snapshot:
         """Every table and the served version of every model."""
-        snapshot = Snapshot(self._tables.tables(), self._models.served(), self._tables.sql_dialect)
+        here = self._here
+        with here.tables() as tables:
+            snapshot = Snapshot(tables.tables(), here.models.served(), tables.sql_dialect)
         return to_message(snapshot, messages.Snapshot)
 
     def Query(self, request: messages.QueryRequest, context: grpc.ServicerContext) -> Iterator[types_pb2.Rows]:
         """Streams the rows of a query, which stops when the caller goes away."""
-        query = self._tables.query(request.sql)
-        if not context.add_callback(query.cancel):  # the caller has gone already
-            return
-        for batch in query:
-            yield types_pb2.Rows(ipc=serialise(batch))
+        with self._here.tables() as tables:
+            query = tables.query(request.sql)
+            if not context.add_callback(query.cancel):  # the caller has gone already
+                return
+            for batch in query:
+                yield types_pb2.Rows(ipc=serialise(batch))
 
     def CopyTable(
         self, request: messages.CopyTableRequest, context: grpc.ServicerContext
     ) -> Iterator[messages.CopyTableEvent]:
         """Streams the progress of a COPY; the table is there when its result has come."""
-        events = copy_file(
-            self._tables,
-            self._config.workspace,
-            request.table,
-            request.path,
-            IfExists[types_pb2.IfExists.Name(request.if_exists).removeprefix("IF_EXISTS_")],
-            memory_limit=self._config.memory_limit,
-            threads=self._config.query_threads,
-            now=self._now(),
-            clock=time.monotonic,
-            audio_col=request.audio_col,
-            sheet=request.sheet,
-        )
-        for event in events:
-            if isinstance(event, Progress):
-                yield messages.CopyTableEvent(progress=to_message(event, types_pb2.Progress))
-            elif isinstance(event, Notice):
-                yield messages.CopyTableEvent(notice=to_message(event, types_pb2.Notice))
-            else:
-                yield messages.CopyTableEvent(result=to_message(event, messages.CopyTableResult))
+        here = self._here
+        with here.tables() as tables:
+            events = copy_file(
+                tables,
+                here.config.workspace,
+                request.table,
+                request.path,
+                IfExists[types_pb2.IfExists.Name(request.if_exists).removeprefix("IF_EXISTS_")],
+                memory_limit=here.config.memory_limit,
+                threads=here.config.query_threads,
+                now=self._now(),
+                clock=time.monotonic,
+                audio_col=request.audio_col,
+                sheet=request.sheet,
+            )
+            for event in events:
+                if isinstance(event, Progress):
+                    yield messages.CopyTableEvent(progress=to_message(event, types_pb2.Progress))
+                elif isinstance(event, Notice):
+                    yield messages.CopyTableEvent(notice=to_message(event, types_pb2.Notice))
+                else:
+                    yield messages.CopyTableEvent(result=to_message(event, messages.CopyTableResult))
 
     def QueryRelations(
         self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
     ) -> Iterator[types_pb2.Rows]:
         """Streams the rows of a query over the tables and over rows that come with it."""
         start, relations = read_start(_translated(request_iterator))
-        query = self._tables.query(start.sql, relations)
-        if not context.add_callback(query.cancel):
-            return
-        for batch in query:
-            yield types_pb2.Rows(ipc=serialise(batch))
+        with self._here.tables() as tables:
+            query = tables.query(start.sql, relations)
+            if not context.add_callback(query.cancel):
+                return
+            for batch in query:
+                yield types_pb2.Rows(ipc=serialise(batch))
 
     def WriteTable(
         self, request_iterator: Iterator[messages.SqlRequest], context: grpc.ServicerContext
     ) -> messages.WriteTableResponse:
         """Writes the rows of a query into a table; not if the caller goes away meanwhile."""
         start, relations = read_start(_translated(request_iterator))
-        name, mode = choose_target(start.table, self._tables.tables(), start.if_exists)
-        write = self._tables.write_query(name, start.sql, mode, self._now(), relations=relations, columns=start.columns)
-        rows = _run(write, context)
+        with self._here.tables() as tables:
+            name, mode = choose_target(start.table, tables.tables(), start.if_exists)
+            write = tables.write_query(name, start.sql, mode, self._now(), relations=relations, columns=start.columns)
+            rows = _run(write, context)
         log.info("%d rows of a query went into %s: %s", rows, name, mode.value)
         return messages.WriteTableResponse(rows=rows)
 
@@ -137,21 +137,24 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> messages.ChangeTableResponse:
         """Runs one UPDATE or DELETE; not if the caller goes away meanwhile."""
         start, relations = read_start(_translated(request_iterator))
-        change = self._tables.change(start.sql, self._now(), relations)
-        return messages.ChangeTableResponse(rows=_run(change, context))
+        with self._here.tables() as tables:
+            change = tables.change(start.sql, self._now(), relations)
+            return messages.ChangeTableResponse(rows=_run(change, context))
 
     def RenameTable(
         self, request: messages.RenameTableRequest, context: grpc.ServicerContext
     ) -> messages.RenameTableResponse:
         """Gives a table another name."""
-        self._tables.rename(request.name, request.new_name, self._now())
+        with self._here.tables() as tables:
+            tables.rename(request.name, request.new_name, self._now())
         return messages.RenameTableResponse()
 
     def RenameColumn(
         self, request: messages.RenameColumnRequest, context: grpc.ServicerContext
     ) -> messages.RenameColumnResponse:
         """Gives a column of a table another name."""
-        self._tables.rename_column(request.table, request.name, request.new_name, self._now())
+        with self._here.tables() as tables:
+            tables.rename_column(request.table, request.name, request.new_name, self._now())
         return messages.RenameColumnResponse()
 
     def DropTable(
@@ -159,7 +162,8 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> messages.DropTableResponse:
         """Drops a table, or says that there is none."""
         try:
-            self._tables.drop(request.name)
+            with self._here.tables() as tables:
+                tables.drop(request.name)
         except UnknownTable:
             if not request.if_exists:
                 raise
@@ -168,17 +172,17 @@ class CatalogServicer(CatalogServiceServicer):
 
     def GetModel(self, request: messages.GetModelRequest, context: grpc.ServicerContext) -> types_pb2.Model:
         """One version of a model."""
-        return to_message(self._models.get(request.name, request.version), types_pb2.Model)
+        return to_message(self._here.models.get(request.name, request.version), types_pb2.Model)
 
     def ReserveModelVersion(
         self, request: messages.ReserveModelVersionRequest, context: grpc.ServicerContext
     ) -> messages.ReserveModelVersionResponse:
         """A version number that nobody else gets."""
-        return messages.ReserveModelVersionResponse(version=self._models.reserve_version(request.name))
+        return messages.ReserveModelVersionResponse(version=self._here.models.reserve_version(request.name))
 
     def RegisterModel(self, request: messages.RegisterModelRequest, context: grpc.ServicerContext) -> types_pb2.Model:
         """Makes a version the one that is served."""
-        model = self._models.register(from_message(request.model, Model), self._now())
+        model = self._here.models.register(from_message(request.model, Model), self._now())
         log.info("model %s, version %d is %s", model.name, model.version, model.state.value)
         return to_message(model, types_pb2.Model)
 
@@ -186,44 +190,45 @@ class CatalogServicer(CatalogServiceServicer):
         self, request: messages.DeleteModelRequest, context: grpc.ServicerContext
     ) -> messages.DeleteModelResponse:
         """Deletes a model: its rows first, so that a crash leaves no rows without files."""
-        versions = self._models.delete(request.name, request.if_exists)
+        here = self._here
+        versions = here.models.delete(request.name, request.if_exists)
         if versions:
-            modelstore.delete_model(self._config.models, request.name)
+            modelstore.delete_model(here.config.models, request.name)
             log.info("model %s is deleted, with %d versions", request.name, versions)
         return messages.DeleteModelResponse(versions=versions)
 
     def CreateJob(self, request: messages.CreateJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """Queues a job."""
-        job = self._jobs.create(request.id, from_message(request.spec, JobSpec), self._now())
+        job = self._here.jobs.create(request.id, from_message(request.spec, JobSpec), self._now())
         return to_message(job, types_pb2.Job)
 
     def GetJob(self, request: messages.GetJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """One job."""
-        return to_message(self._jobs.get(request.id), types_pb2.Job)
+        return to_message(self._here.jobs.get(request.id), types_pb2.Job)
 
     def ListJobs(self, request: messages.ListJobsRequest, context: grpc.ServicerContext) -> messages.ListJobsResponse:
         """Every job, newest first."""
-        jobs = [to_message(job, types_pb2.Job) for job in self._jobs.newest_first()]
+        jobs = [to_message(job, types_pb2.Job) for job in self._here.jobs.newest_first()]
         return messages.ListJobsResponse(jobs=jobs)
 
     def ClaimJob(self, request: messages.ClaimJobRequest, context: grpc.ServicerContext) -> messages.ClaimJobResponse:
-        """Hands a job to a trainer, where there is one to do."""
-        job = self._jobs.claim(request.owner, request.lease_seconds, self._now())
+        """Hands a job of any workspace to a trainer, where there is one to do."""
+        job = self._queue.claim(request.owner, request.lease_seconds, self._now())
         return messages.ClaimJobResponse(job=None if job is None else to_message(job, types_pb2.Job))
 
     def RenewJobLease(self, request: messages.RenewJobLeaseRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """Lets a trainer hold its job for longer."""
-        job = self._jobs.renew(request.id, request.owner, request.lease_seconds, self._now())
+        job = self._here.jobs.renew(request.id, request.owner, request.lease_seconds, self._now())
         return to_message(job, types_pb2.Job)
 
     def FinishJob(self, request: messages.FinishJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """Ends a job."""
         state = JobState[types_pb2.JobState.Name(request.state).removeprefix("JOB_STATE_")]
-        return to_message(self._jobs.finish(request.id, state, request.error, self._now()), types_pb2.Job)
+        return to_message(self._here.jobs.finish(request.id, state, request.error, self._now()), types_pb2.Job)
 
     def ResumeJob(self, request: types_pb2.ResumeJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """Queues an ended job again."""
-        return to_message(self._jobs.resume(request.id, self._now()), types_pb2.Job)
+        return to_message(self._here.jobs.resume(request.id, self._now()), types_pb2.Job)
 
     def CreateToken(
         self, request: types_pb2.CreateTokenRequest, context: grpc.ServicerContext
@@ -257,7 +262,7 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> messages.LookupTranscriptsResponse:
         """Transcripts that need not be computed again."""
         keys = [from_message(key, AudioKey) for key in request.keys]
-        found = self._transcripts.lookup(
+        found = self._here.transcripts.lookup(
             request.model, request.version, keys, self._now(), request.decoding, only_looks=request.only_looks
         )
         return messages.LookupTranscriptsResponse(
@@ -269,7 +274,7 @@ class CatalogServicer(CatalogServiceServicer):
     ) -> messages.StoreTranscriptsResponse:
         """Keeps transcripts for later."""
         transcripts = [from_message(each, CachedTranscript) for each in request.transcripts]
-        self._transcripts.store(request.model, request.version, transcripts, self._now(), request.decoding)
+        self._here.transcripts.store(request.model, request.version, transcripts, self._now(), request.decoding)
         return messages.StoreTranscriptsResponse()
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from thanosql.errors import Unavailable
-from thanosql.workspace import DEFAULT_WORKSPACE, check_apart
+from thanosql.workspace import DEFAULT_WORKSPACE, check_apart, is_name
 
 PREFIX = "THANOSQL"
 FROM_FILE = "_FILE"
@@ -103,6 +103,16 @@ class ServiceConfig:
         folders = self.folders(workspace)
         check_apart(self.workspace, folders.root, folders.state)
         return replace(self, workspace=folders.root, state=folders.state)
+
+    def list_workspaces(self) -> list[str]:
+        """The first workspace, and the others that have a folder for their state here."""
+        there = self.state / "workspaces"
+        names = (
+            sorted(each.name for each in there.iterdir() if is_name(each.name) and each.name != DEFAULT_WORKSPACE)
+            if there.is_dir()
+            else []
+        )
+        return [DEFAULT_WORKSPACE, *names]
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ, **given: Any) -> Self:

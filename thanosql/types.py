@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from thanosql.workspace import DEFAULT_WORKSPACE
+
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -278,7 +280,7 @@ class Job:
     created_at: datetime = EPOCH
     updated_at: datetime = EPOCH
     error: str = ""
-    workspace: str = ""
+    workspace: str = DEFAULT_WORKSPACE
     """Whose tables, models and files it works with."""
 
 

@@ -19,6 +19,11 @@ STATE_FOLDER = ".thanosql"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
+def is_name(text: str) -> bool:
+    """Whether it can be the name of a workspace."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_name(workspace: str) -> str:
     """The name of a workspace, as it is.
 
@@ -27,7 +32,7 @@ def check_name(workspace: str) -> str:
     Raises:
         InvalidOption: it is none.
     """
-    if not _NAME.fullmatch(workspace):
+    if not is_name(workspace):
         raise InvalidOption(
             f"{workspace!r} is not the name of a workspace",
             hint="Take small Latin letters, digits and underscores, beginning with a letter, 40 at most.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from catalog_service.catalog import first_model
-from catalog_service.schema.definitions import HEAD, metadata, model_names, models
+from catalog_service.schema.definitions import HEAD, metadata, model_names, models, workspaces
 from thanosql.errors import DataError, InternalError, Unavailable
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 _WRITERS = 0x7468616E6F73
 """Key of the lock that the writing transaction holds in PostgreSQL."""
@@ -55,6 +57,12 @@ class Database:
                 # As SQLite does by itself: what was read is still true when it is written.
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """Connections in use, and idle in the pool."""
+        pool: Any = self._engine.pool
+        return pool.checkedout(), pool.checkedin()
 
     def close(self) -> None:
         """Frees the files."""
@@ -176,8 +184,27 @@ def _create(connection: sa.Connection, now: datetime) -> None:
     metadata.create_all(connection)
     _revisions.create(connection)
     connection.execute(_revisions.insert().values(version_num=HEAD))
+    _found(connection, DEFAULT_WORKSPACE, now)
+
+
+def _found(connection: sa.Connection, workspace: str, now: datetime) -> None:
+    """Writes down a new workspace, which starts with a model."""
+    connection.execute(workspaces.insert().values(name=workspace, created_at=now))
     first = first_model(now)
-    connection.execute(model_names.insert().values(name=first.name, last_version=first.version))
-    connection.execute(
-        models.insert().values({name: getattr(first, name) for name in models.c.keys()} | {"state": first.state.value})  # noqa: SIM118
-    )
+    names = {"workspace": workspace, "name": first.name, "last_version": first.version}
+    connection.execute(model_names.insert().values(names))
+    values = asdict(first) | {"state": first.state.value, "workspace": workspace}
+    connection.execute(models.insert().values(values))
+
+
+def found_workspace(database: Database, workspace: str, now: datetime) -> bool:
+    """Writes down a workspace, where it is new; whether it was."""
+    is_meant = sa.select(workspaces.c.name).where(workspaces.c.name == workspace)
+    with database.read() as connection:
+        if connection.execute(is_meant).first() is not None:
+            return False
+    with database.write() as connection:
+        if connection.execute(is_meant).first() is not None:
+            return False
+        _found(connection, workspace, now)
+        return True

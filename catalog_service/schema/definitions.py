@@ -20,9 +20,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision of the migrations; a test compares the two."""
 
 metadata = MetaData(
@@ -53,9 +54,17 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", Moment, nullable=False),
+)
+
 model_names = Table(
     "model_names",
     metadata,
+    Column("workspace", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     # Outlives the models of the name, so that no version number is given twice.
     Column("last_version", Integer, nullable=False),
@@ -64,6 +73,7 @@ model_names = Table(
 models = Table(
     "models",
     metadata,
+    Column("workspace", Text, primary_key=True),
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("class_name", Text, nullable=False),
@@ -80,7 +90,8 @@ jobs = Table(
     metadata,
     # The order in which the jobs came, whatever the clock said.
     Column("number", Integer, primary_key=True),
-    Column("id", Text, nullable=False, unique=True),
+    Column("workspace", Text, nullable=False),
+    Column("id", Text, nullable=False),
     Column("spec", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("owner", Text, nullable=False),
@@ -89,12 +100,14 @@ jobs = Table(
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("error", Text, nullable=False),
+    UniqueConstraint("workspace", "id"),
     Index(None, "state"),
 )
 
 transcripts = Table(
     "transcripts",
     metadata,
+    Column("workspace", Text, primary_key=True),
     Column("model", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     # One row for a path: a file that has changed replaces what was said of it before.
@@ -110,9 +123,11 @@ transcripts = Table(
     Column("used_at", Moment, nullable=False),
     # Hash of the recording's bytes; NULL where it is not known.
     Column("content", Text),
-    ForeignKeyConstraint(["model", "version"], ["models.name", "models.version"], ondelete="CASCADE"),
-    Index(None, "used_at"),
-    Index("ix_transcripts_content", "model", "version", "decoding", "content"),
+    ForeignKeyConstraint(
+        ["workspace", "model", "version"], ["models.workspace", "models.name", "models.version"], ondelete="CASCADE"
+    ),
+    Index("ix_transcripts_used_at", "workspace", "used_at"),
+    Index("ix_transcripts_content", "workspace", "model", "version", "decoding", "content"),
 )
 
 tokens = Table(

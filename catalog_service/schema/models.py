@@ -15,15 +15,16 @@ from thanosql.types import Model, ModelState
 
 
 class Models:
-    """The versions of all models."""
+    """The versions of a workspace's models."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, workspace: str) -> None:
         self._database = database
+        self._workspace = workspace
 
     def served(self) -> tuple[Model, ...]:
         """The version of each model that is served, by name."""
         with self._database.read() as connection:
-            return catalog.newest(_read(connection))
+            return catalog.newest(self._read(connection))
 
     def get(self, name: str, version: int = 0) -> Model:
         """A version of a model, or the one that is served where `version` is 0.
@@ -32,7 +33,7 @@ class Models:
             UnknownModel: there is none.
         """
         with self._database.read() as connection:
-            return catalog.find_model(name, version, _read(connection))
+            return catalog.find_model(name, version, self._read(connection))
 
     def reserve_version(self, name: str) -> int:
         """The next version number of a name, never given twice.
@@ -42,8 +43,8 @@ class Models:
         """
         catalog.check_model_name(name)
         with self._database.write() as connection:
-            last = connection.scalar(sa.select(model_names.c.last_version).where(model_names.c.name == name))
-            _note_version(connection, name, last, (last or 0) + 1)
+            last = self._last_version(connection, name)
+            self._note_version(connection, name, last, (last or 0) + 1)
             return (last or 0) + 1
 
     def register(self, model: Model, now: datetime) -> Model:
@@ -54,12 +55,12 @@ class Models:
         """
         catalog.check_registration(model)
         registered = replace(model, updated_at=now)
-        values = asdict(registered) | {"state": model.state.value}
-        same = sa.and_(models.c.name == model.name, models.c.version == model.version)
+        values = asdict(registered) | {"state": model.state.value, "workspace": self._workspace}
+        same = sa.and_(self._of(model.name), models.c.version == model.version)
         with self._database.write() as connection:
-            last = connection.scalar(sa.select(model_names.c.last_version).where(model_names.c.name == model.name))
+            last = self._last_version(connection, model.name)
             if last is None or last < model.version:
-                _note_version(connection, model.name, last, model.version)
+                self._note_version(connection, model.name, last, model.version)
             if connection.execute(sa.update(models).where(same).values(values)).rowcount == 0:
                 connection.execute(sa.insert(models).values(values))
         return registered
@@ -71,22 +72,33 @@ class Models:
             UnknownModel: there was none, and not `if_exists`.
         """
         with self._database.write() as connection:
-            deleted = connection.execute(sa.delete(models).where(models.c.name == name)).rowcount
+            deleted = connection.execute(sa.delete(models).where(self._of(name))).rowcount
             if not deleted and not if_exists:
-                raise catalog.unknown_model(name, connection.scalars(sa.select(models.c.name).distinct()))
+                known = sa.select(models.c.name).where(models.c.workspace == self._workspace).distinct()
+                raise catalog.unknown_model(name, connection.scalars(known))
             return deleted
 
+    def _of(self, name: str) -> sa.ColumnElement[bool]:
+        return sa.and_(models.c.workspace == self._workspace, models.c.name == name)
 
-def _note_version(connection: sa.Connection, name: str, last: int | None, version: int) -> None:
-    if last is None:
-        connection.execute(sa.insert(model_names).values(name=name, last_version=version))
-    else:
-        connection.execute(sa.update(model_names).where(model_names.c.name == name).values(last_version=version))
+    def _read(self, connection: sa.Connection) -> list[Model]:
+        rows = connection.execute(sa.select(models).where(models.c.workspace == self._workspace))
+        return [_model(row._mapping) for row in rows]
 
+    def _last_version(self, connection: sa.Connection, name: str) -> int | None:
+        return connection.scalar(sa.select(model_names.c.last_version).where(self._is_named(name)))
 
-def _read(connection: sa.Connection) -> list[Model]:
-    return [_model(row._mapping) for row in connection.execute(sa.select(models))]
+    def _note_version(self, connection: sa.Connection, name: str, last: int | None, version: int) -> None:
+        if last is None:
+            values = {"workspace": self._workspace, "name": name, "last_version": version}
+            connection.execute(sa.insert(model_names).values(values))
+        else:
+            connection.execute(sa.update(model_names).where(self._is_named(name)).values(last_version=version))
+
+    def _is_named(self, name: str) -> sa.ColumnElement[bool]:
+        return sa.and_(model_names.c.workspace == self._workspace, model_names.c.name == name)
 
 
 def _model(row: Any) -> Model:
-    return Model(**{**row, "state": ModelState(row["state"])})
+    values = {name: value for name, value in row.items() if name != "workspace"}
+    return Model(**{**values, "state": ModelState(row["state"])})

@@ -14,7 +14,7 @@ from catalog_service.schema.database import Database
 from catalog_service.schema.definitions import models, transcripts
 from thanosql.types import AudioKey, CachedTranscript
 
-_KEY = (transcripts.c.model, transcripts.c.version, transcripts.c.path, transcripts.c.decoding)
+_KEY = (transcripts.c.workspace, transcripts.c.model, transcripts.c.version, transcripts.c.path, transcripts.c.decoding)
 
 _VALUES = tuple(
     transcripts.c[name]
@@ -25,10 +25,11 @@ Conditions = tuple[sa.ColumnElement[bool], ...]
 
 
 class Transcripts:
-    """At most about `limit` transcripts, those that were used last."""
+    """At most about `limit` transcripts of a workspace, those that were used last."""
 
-    def __init__(self, database: Database, limit: int) -> None:
+    def __init__(self, database: Database, workspace: str, limit: int) -> None:
         self._database = database
+        self._workspace = workspace
         self._limit = limit
         # Counting a million rows takes longer than storing a few: it is done after every hundredth part.
         self._stored_since_count = limit
@@ -49,7 +50,7 @@ class Transcripts:
         What is found by its content only is kept under its new key too: the next time it is found without it. Where the
         caller `only_looks`, nothing is noted.
         """
-        of_model = _of(model, version, decoding)
+        of_model = self._of(model, version, decoding)
         by_path, unused = self._select(of_model, transcripts.c.path, [key.path for key in keys], now)
         found = rules.still_true(by_path, keys)
         missing = rules.missing_with_content(found, keys)
@@ -72,6 +73,7 @@ class Transcripts:
         """Keeps transcripts. Those of a model that was deleted in the meantime are let go."""
         rows = [
             {
+                "workspace": self._workspace,
                 "model": model,
                 "version": version,
                 "path": each.key.path,
@@ -90,7 +92,8 @@ class Transcripts:
         if not rows:
             return
         with self._database.write() as connection:
-            known = sa.select(models.c.name).where(models.c.name == model, models.c.version == version)
+            is_meant = (models.c.workspace == self._workspace, models.c.name == model, models.c.version == version)
+            known = sa.select(models.c.name).where(*is_meant)
             if connection.execute(known).first() is None:
                 return
             connection.execute(_upsert(connection.dialect.name), rows)
@@ -124,15 +127,20 @@ class Transcripts:
             return due
 
     def _make_room(self, connection: sa.Connection) -> None:
-        count = connection.scalar(sa.select(sa.func.count()).select_from(transcripts)) or 0
+        here = transcripts.c.workspace == self._workspace
+        count = connection.scalar(sa.select(sa.func.count()).select_from(transcripts).where(here)) or 0
         surplus = rules.surplus(count, self._limit)
         if surplus:
-            oldest = sa.select(*_KEY).order_by(transcripts.c.used_at).limit(surplus)
+            oldest = sa.select(*_KEY).where(here).order_by(transcripts.c.used_at).limit(surplus)
             connection.execute(sa.delete(transcripts).where(sa.tuple_(*_KEY).in_(oldest)))
 
-
-def _of(model: str, version: int, decoding: str) -> Conditions:
-    return (transcripts.c.model == model, transcripts.c.version == version, transcripts.c.decoding == decoding)
+    def _of(self, model: str, version: int, decoding: str) -> Conditions:
+        return (
+            transcripts.c.workspace == self._workspace,
+            transcripts.c.model == model,
+            transcripts.c.version == version,
+            transcripts.c.decoding == decoding,
+        )
 
 
 def _upsert(dialect: str) -> Any:

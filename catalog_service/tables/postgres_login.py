@@ -68,7 +68,7 @@ def prepare(url: Url) -> Url:
     Raises:
         Unavailable: the server cannot be reached, is too old, or the login has too few rights, or too many.
     """
-    with _connect(url) as connection:
+    with connect(url) as connection:
         _check_server(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", [_SETTING_UP])
         makes_roles = _one(connection, "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = session_user")
@@ -77,7 +77,7 @@ def prepare(url: Url) -> Url:
             _make_schemas(connection, user.username if makes_roles else None)
         except psycopg.errors.InsufficientPrivilege as error:
             raise _too_few_rights(connection, url, error) from error
-    with _connect(user) as connection:
+    with connect(user) as connection:
         _check_rights(connection, url)
     return user
 
@@ -123,7 +123,7 @@ def _set_password(connection: psycopg.Connection, name: str, password: str) -> N
 
 def _may_connect(url: Url) -> bool:
     try:
-        with _connect(url):
+        with connect(url):
             return True
     except Unavailable:
         return False
@@ -223,7 +223,7 @@ def _grants(url: Url) -> str:
 
 
 @contextmanager
-def _connect(url: Url) -> Iterator[psycopg.Connection]:
+def connect(url: Url) -> Iterator[psycopg.Connection]:
     """A connection that commits each statement.
 
     Raises:

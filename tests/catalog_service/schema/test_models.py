@@ -16,7 +16,7 @@ from thanosql.types import Model, ModelState
 
 @pytest.fixture
 def models(database: Database) -> Models:
-    return Models(database)
+    return Models(database, "default")
 
 
 def model(version: int, state: ModelState = ModelState.READY) -> Model:
@@ -91,3 +91,16 @@ def test_deleting_a_model_that_is_not_there_names_the_nearest(models: Models) ->
         models.delete("tutorial_audio_recogniton", if_exists=False)
     assert caught.value.hint == "Did you mean 'tutorial_audio_recognition'?"
     assert models.delete("tutorial_audio_recogniton", if_exists=True) == 0
+
+
+def test_a_name_is_another_model_in_another_workspace(models: Models, database: Database, now: datetime) -> None:
+    there = Models(database, "research")
+    models.register(model(1), now)
+    there.register(replace(model(1), wer=0.75), now)
+    assert (models.get("mine").wer, there.get("mine").wer) == (0.25, 0.75)
+    assert (models.reserve_version("mine"), models.reserve_version("mine"), there.reserve_version("mine")) == (2, 3, 2)
+    assert models.delete("mine", if_exists=False) == 1
+    assert [each.name for each in there.served()] == ["mine"]
+    with pytest.raises(UnknownModel) as caught:
+        models.get("mine")
+    assert "mine'?" not in caught.value.hint

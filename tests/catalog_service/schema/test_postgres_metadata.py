@@ -13,12 +13,12 @@ from alembic.migration import MigrationContext
 
 from catalog_service.schema.database import open_database
 from catalog_service.schema.definitions import HEAD, metadata
-from catalog_service.schema.jobs import Jobs
+from catalog_service.schema.jobs import JobQueue, Jobs
 from catalog_service.schema.migrate import migrations, upgrade
 from catalog_service.schema.models import Models
-from catalog_service.schema.transcripts import Transcripts
+from tests.catalog_service.schema.test_database import check_what_was_kept, keep_something
 from thanosql.errors import DataError, Unavailable
-from thanosql.types import AudioKey, JobKind, JobSpec
+from thanosql.types import JobKind, JobSpec
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
@@ -41,30 +41,20 @@ def test_the_migrations_make_the_tables_that_the_program_uses(postgres_url: str)
     open_database(postgres_url, NOW).close()
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
 def test_metadata_of_an_older_release_is_kept(postgres_url: str, revision: str) -> None:
     engine = engine_at(postgres_url)
     with engine.begin() as connection:
         config = migrations()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        connection.exec_driver_sql("INSERT INTO model_names VALUES ('m', 1)")
-        connection.exec_driver_sql(
-            "INSERT INTO models VALUES ('m', 1, 'Wav2Vec2En', 'base', 'ready', NULL, NULL, '2025-03-01 00:00Z', '')"
-        )
-        connection.exec_driver_sql(
-            "INSERT INTO transcripts (model, version, path, size, modified_ns, text, confidence, words, audio_seconds, "
-            f"used_at{', decoding' if revision != '0001' else ''}) VALUES ('m', 1, 'a.wav', 10, 20, '안녕', 0.5, '[]', "
-            f"1.5, '2025-03-01 00:00:00+00'{', %(empty)s' if revision != '0001' else ''})",
-            {"empty": ""} if revision != "0001" else {},
-        )
+        keep_something(connection, has_decoding=revision != "0001")
     engine.dispose()
     database = open_database(postgres_url, NOW)
     with database.read() as connection:
         assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == HEAD
         assert differences(connection) == []
-    (found,) = Transcripts(database, limit=100).lookup("m", 1, [AudioKey("a.wav", 10, 20)], NOW)
-    assert found.text == "안녕"
+    check_what_was_kept(database)
     database.close()
 
 
@@ -83,12 +73,13 @@ def test_metadata_of_a_newer_release_is_refused_and_left_alone(postgres_url: str
 
 def test_two_services_give_no_version_twice_and_no_job_to_two_trainers(postgres_url: str) -> None:
     first, second = open_database(postgres_url, NOW), open_database(postgres_url, NOW)
-    jobs = Jobs(first)
+    jobs = Jobs(first, "default")
     for number in range(20):
         jobs.create(f"job{number}", JobSpec(JobKind.BUILD, "m", "Wav2Vec2En"), NOW)
+    models = [Models(database, "default") for database in (first, second)]
     with ThreadPoolExecutor(8) as threads:
-        versions = list(threads.map(lambda n: Models((first, second)[n % 2]).reserve_version("m"), range(40)))
-        claimed = list(threads.map(lambda n: Jobs((first, second)[n % 2]).claim(f"t{n}", 60.0, NOW), range(24)))
+        versions = list(threads.map(lambda n: models[n % 2].reserve_version("m"), range(40)))
+        claimed = list(threads.map(lambda n: JobQueue((first, second)[n % 2]).claim(f"t{n}", 60.0, NOW), range(24)))
     assert sorted(versions) == list(range(1, 41))
     ids = [job.id for job in claimed if job is not None]
     assert sorted(ids) == sorted({f"job{number}" for number in range(20)})
@@ -99,7 +90,7 @@ def test_two_services_give_no_version_twice_and_no_job_to_two_trainers(postgres_
 def test_two_services_that_start_at_once_make_one_set_of_tables(postgres_url: str) -> None:
     with ThreadPoolExecutor(4) as threads:
         opened = list(threads.map(lambda _: open_database(postgres_url, NOW), range(4)))
-    assert [len(Models(database).served()) for database in opened] == [1, 1, 1, 1]
+    assert [len(Models(database, "default").served()) for database in opened] == [1, 1, 1, 1]
     for database in opened:
         database.close()
 

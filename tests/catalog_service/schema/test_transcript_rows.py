@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from catalog_service.schema.database import Database
+from catalog_service.schema.database import Database, found_workspace
 from catalog_service.schema.models import Models
 from catalog_service.schema.transcripts import Transcripts
 from thanosql.types import AudioKey, CachedTranscript
@@ -17,7 +17,7 @@ MODEL = "tutorial_audio_recognition"
 
 @pytest.fixture
 def transcripts(database: Database) -> Transcripts:
-    return Transcripts(database, limit=10_000)
+    return Transcripts(database, "default", limit=10_000)
 
 
 def make(count: int, first: int = 0) -> list[CachedTranscript]:
@@ -59,20 +59,20 @@ def test_another_model_or_version_knows_nothing_of_it(transcripts: Transcripts, 
 def test_transcripts_go_with_their_model(transcripts: Transcripts, database: Database, now: datetime) -> None:
     stored = make(5)
     transcripts.store(MODEL, 1, stored, now)
-    Models(database).delete(MODEL, if_exists=False)
+    Models(database, "default").delete(MODEL, if_exists=False)
     assert transcripts.lookup(MODEL, 1, keys(stored), now) == ()
 
 
 def test_transcripts_of_a_model_that_was_deleted_meanwhile_are_let_go(
     transcripts: Transcripts, database: Database, now: datetime
 ) -> None:
-    Models(database).delete(MODEL, if_exists=False)
+    Models(database, "default").delete(MODEL, if_exists=False)
     transcripts.store(MODEL, 1, make(1), now)
     assert transcripts.lookup(MODEL, 1, keys(make(1)), now) == ()
 
 
 def test_beyond_the_limit_the_longest_unused_go(database: Database, now: datetime) -> None:
-    transcripts = Transcripts(database, limit=100)
+    transcripts = Transcripts(database, "default", limit=100)
     old, new = make(60), make(60, first=60)
     transcripts.store(MODEL, 1, old, now)
     transcripts.lookup(MODEL, 1, keys(old[:10]), now + timedelta(hours=2))
@@ -136,7 +136,7 @@ def test_a_file_whose_content_is_not_told_is_not_known_by_it(transcripts: Transc
 
 
 def test_copies_count_against_the_limit(database: Database, now: datetime) -> None:
-    transcripts = Transcripts(database, limit=100)
+    transcripts = Transcripts(database, "default", limit=100)
     (one,) = (replace(each, key=replace(each.key, content="ab12")) for each in make(1))
     transcripts.store(MODEL, 1, [one], now)
     for copy in range(150):
@@ -144,3 +144,18 @@ def test_copies_count_against_the_limit(database: Database, now: datetime) -> No
         assert transcripts.lookup(MODEL, 1, [replace(one.key, path=f"copies/{copy}.wav")], moment)
     paths = [AudioKey(f"copies/{copy}.wav", one.key.size, one.key.modified_ns) for copy in range(150)]
     assert len(transcripts.lookup(MODEL, 1, paths, now)) <= 101
+
+
+def test_each_workspace_has_its_own_transcripts_and_its_own_room_for_them(database: Database, now: datetime) -> None:
+    found_workspace(database, "research", now)
+    here, there = (Transcripts(database, name, limit=100) for name in ("default", "research"))
+    key = AudioKey("a.wav", 10, 20, "ab12")
+    here.store(MODEL, 1, [CachedTranscript(key, "ours")], now)
+    assert there.lookup(MODEL, 1, [key], now) == ()
+    there.store(MODEL, 1, [CachedTranscript(key, "theirs")], now)
+    there.store(
+        MODEL, 1, [CachedTranscript(AudioKey(f"{n}.wav", 1, 2), "x") for n in range(200)], now + timedelta(hours=1)
+    )
+    assert [each.text for each in here.lookup(MODEL, 1, [key], now)] == ["ours"]
+    Models(database, "research").delete(MODEL, if_exists=False)
+    assert [each.text for each in here.lookup(MODEL, 1, [key], now)] == ["ours"]
