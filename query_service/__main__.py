@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from query_service.callers.identify import Callers
 from query_service.config import QueryConfig
 from query_service.monitoring.metrics import query_metrics
 from query_service.running.execute import run_script
@@ -21,16 +22,17 @@ _SPARE_THREADS = 8
 
 def start(config: QueryConfig) -> RunningServer:
     """Starts serving, and returns at once; the other services need not be there yet."""
-    peers = Peers(config)
+    callers, peers = Callers(config), Peers(config)
     queries: QueryRegistry = QueryRegistry(config, lambda *query: run_script(config, peers, queries, *query))
     most_streams = 2 * config.most_queries
-    servicer = QueryServicer(queries, Uploads(config), most_streams)
+    servicer = QueryServicer(config, queries, Uploads(config), callers, most_streams)
     return start_server(
         config,
         {"thanosql.v1.QueryService": partial(add_QueryServiceServicer_to_server, servicer)},
         threads=most_streams + config.most_uploads + _SPARE_THREADS,
+        authenticate=callers.identify,
         at_grace_end=[queries.stop],
-        on_stop=[queries.stop, peers.close],
+        on_stop=[queries.stop, peers.close, callers.close],
         metrics=[query_metrics(queries.figures, queries.held)],
     )
 

@@ -30,6 +30,13 @@ class QueryConfig(ServiceConfig):
     tls_key: Path | None = setting(None, "file with the key of the certificate, in PEM")
     longest_text: int = setting(100_000, "characters of a script; longer ones are refused")
     most_queries: int = setting(32, "queries that run at the same time; more are refused")
+    most_queries_per_token: int = setting(
+        8, "queries of one token that run at the same time; twice as many results can be read"
+    )
+    largest_message: int = setting(8 << 20, "bytes of the largest message that a caller may send")
+    audit_log: Path | None = setting(
+        None, "file that who did what is appended to, one JSON object a line; not given: it stands in the log"
+    )
     log_bytes: int = setting(32 << 20, "bytes of events that are held in memory for one query; older ones go to disk")
     log_disk_bytes: int = setting(
         1 << 30,

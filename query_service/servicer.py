@@ -1,25 +1,28 @@
-"""QueryService: translates between messages, the registry of queries and the uploads."""
+"""QueryService: translates between messages, the registry of queries, the uploads and the tokens."""
 
 # ruff: noqa: N802, ARG002 (names and arguments are gRPC's)
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from threading import BoundedSemaphore
+from threading import Lock
 from typing import Any
 
 import grpc
 
+from query_service.callers.identify import Callers
+from query_service.config import QueryConfig
 from query_service.running.event_log import Reader
 from query_service.running.queries import QueryRegistry
 from query_service.uploading.uploads import Uploads
 from thanosql.clients import QUERY_EVENTS
 from thanosql.convert import from_message, to_message
-from thanosql.errors import Overloaded
+from thanosql.errors import InvalidOption, Overloaded
 from thanosql.rpc.caller import read_caller
 from thanosql.rpc.identity import current_identity
-from thanosql.types import Event, UploadFile, UploadStart
-from thanosql.v1 import query_pb2, query_pb2_grpc
+from thanosql.types import Event, Role, TokenInfo, UploadFile, UploadStart
+from thanosql.v1 import query_pb2, query_pb2_grpc, types_pb2
 
 _FIELDS = {kind: name for name, kind in QUERY_EVENTS.items()}
 
@@ -28,24 +31,28 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     """The service that users call.
 
     Args:
+        config: How much one token may do at a time.
         queries: Starts, finds and stops queries.
         uploads: Takes files in.
+        callers: Knows tokens, and gives them.
         most_streams: Streams that may be open at a time; each holds a thread.
     """
 
-    def __init__(self, queries: QueryRegistry, uploads: Uploads, most_streams: int) -> None:
-        self._queries, self._uploads = queries, uploads
-        self._streams = BoundedSemaphore(most_streams)
+    def __init__(
+        self, config: QueryConfig, queries: QueryRegistry, uploads: Uploads, callers: Callers, most_streams: int
+    ) -> None:
+        self._queries, self._uploads, self._callers = queries, uploads, callers
+        self._streams = _Streams(most_streams, 2 * config.most_queries_per_token)
 
     def Execute(self, request: query_pb2.ExecuteRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Runs a text; the work goes on when the stream breaks."""
-        with self._stream():
-            who = read_caller(context.invocation_metadata(), context.peer())
+        with self._streams.open(current_identity().token):
+            who = current_identity().name or read_caller(context.invocation_metadata(), context.peer())
             yield from _events(self._queries.execute(request.text, request.query_id, who), context)
 
     def Attach(self, request: query_pb2.AttachRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Follows a query from an event on."""
-        with self._stream():
+        with self._streams.open(current_identity().token):
             yield from _events(self._queries.attach(request.query_id, request.next_event), context)
 
     def Cancel(self, request: query_pb2.CancelRequest, context: grpc.ServicerContext) -> query_pb2.CancelResponse:
@@ -67,14 +74,62 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         for ended in self._uploads.receive(current_identity().workspace, _sent(requests), context.is_active):
             yield to_message(ended, query_pb2.UploadedFile)
 
+    def CreateToken(
+        self, request: types_pb2.CreateTokenRequest, context: grpc.ServicerContext
+    ) -> types_pb2.CreateTokenResponse:
+        """A new token, and its secret, which is told this once."""
+        token, secret = self._callers.create(request.name, _role(request.role), request.workspace, request.seconds)
+        return types_pb2.CreateTokenResponse(token=_info(token), secret=secret)
+
+    def ListTokens(
+        self, request: types_pb2.ListTokensRequest, context: grpc.ServicerContext
+    ) -> types_pb2.ListTokensResponse:
+        """The tokens, the newest first."""
+        return types_pb2.ListTokensResponse(tokens=[_info(each) for each in self._callers.list(request.workspace)])
+
+    def RevokeToken(
+        self, request: types_pb2.RevokeTokenRequest, context: grpc.ServicerContext
+    ) -> types_pb2.RevokeTokenResponse:
+        """Ends a token at once."""
+        return types_pb2.RevokeTokenResponse(token=_info(self._callers.revoke(request.token)))
+
+
+class _Streams:
+    """The results that are being read: so many in all, and so many of one token."""
+
+    def __init__(self, most: int, most_per_token: int) -> None:
+        self._most, self._most_per_token = most, most_per_token
+        self._lock = Lock()
+        self._open: Counter[str] = Counter()
+
     @contextmanager
-    def _stream(self) -> Iterator[None]:
-        if not self._streams.acquire(blocking=False):
-            raise Overloaded("too many results are being read", hint="Try again when one has ended.", retry_after=2.0)
+    def open(self, token: str) -> Iterator[None]:
+        """One is being read within it."""
+        with self._lock:
+            if self._open.total() >= self._most:
+                message = f"{self._most} results are being read, as many as this server takes"
+                raise Overloaded(message, hint="Try again when one has ended.", retry_after=2.0)
+            if token and self._open[token] >= self._most_per_token:
+                message = f"{self._most_per_token} results are being read with this token, as many as one may"
+                raise Overloaded(message, hint="Read them to their end, or close them, and try again.", retry_after=2.0)
+            self._open[token] += 1
         try:
             yield
         finally:
-            self._streams.release()
+            with self._lock:
+                self._open[token] -= 1
+                self._open += Counter()  # forgets tokens that read nothing
+
+
+def _role(number: Any) -> Role:
+    try:
+        return Role[types_pb2.Role.Name(number).removeprefix("ROLE_")]
+    except ValueError:
+        raise InvalidOption(f"there is no role of the number {number}", hint="Take a newer server.") from None
+
+
+def _info(token: TokenInfo) -> types_pb2.TokenInfo:
+    return to_message(token, types_pb2.TokenInfo)
 
 
 def _events(reader: Reader, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:

@@ -77,6 +77,8 @@ M = TypeVar("M", bound=Message)
 
 UNARY_SECONDS = 30.0
 """Time-out of a call with one answer; streams may last as long as their work."""
+CHECK_TOKEN_SECONDS = 5.0
+"""Time-out of the question whose a token is, for which a user's call waits."""
 FIND_UPLOADS_SECONDS = 600.0
 """Time-out of a call for which the server may have to read gigabytes."""
 
@@ -217,7 +219,8 @@ class CatalogClient(_TokenCalls):
         Raises:
             Unauthenticated: nobody's, or it has expired or was revoked.
         """
-        return from_message(self._unary(self._stub.CheckToken, catalog_pb2.CheckTokenRequest(secret=secret)), TokenInfo)
+        request = catalog_pb2.CheckTokenRequest(secret=secret)
+        return from_message(self._unary(self._stub.CheckToken, request, CHECK_TOKEN_SECONDS), TokenInfo)
 
     def get_snapshot(self) -> Snapshot:
         """Every table and the newest version of every model, as of one moment."""

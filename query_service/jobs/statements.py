@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
+from query_service.callers.grants import check_may_stop
 from query_service.jobs.build import result_rows
 from query_service.jobs.find import find_job
 from query_service.jobs.follow import follow_job, shorten
@@ -13,7 +14,9 @@ from query_service.planning.steps import ShowJob, ShowJobs, StopJob, TakeUpJob
 from query_service.running.status import QueryStatus
 from query_service.running.work import SUCCESS, Outcome, Steps, Work
 from thanosql.errors import DataError, TimedOut, Unavailable
-from thanosql.types import Job, JobProgress, JobState, Notice, Severity
+from thanosql.rpc.identity import current_identity
+from thanosql.rpc.policy import check_role
+from thanosql.types import Job, JobProgress, JobState, Notice, Role, Severity
 
 
 def show_jobs(_: ShowJobs, work: Work) -> Steps:
@@ -44,7 +47,9 @@ def stop_job(step: StopJob, work: Work) -> Steps:
     """CANCEL JOB; says so where the job had ended."""
     job = find_job(step.job, work)
     if isinstance(job, QueryStatus):
+        check_may_stop(current_identity(), job)
         return (yield from _stop_query(job, work))
+    check_role(current_identity(), Role.WRITER, "CANCEL JOB of a training")
     if not job.state.ended:
         job = work.services.trainer.cancel_job(job.id)
         if job.state is JobState.CANCELLED:

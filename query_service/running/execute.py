@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from query_service.callers.grants import check_statements
 from query_service.config import QueryConfig
 from query_service.explaining.steps import STEPS as EXPLAINING
 from query_service.jobs.steps import STEPS as JOBS
@@ -53,6 +54,7 @@ def run_script(
         statements = parse(text, longest=config.longest_text)
     config = config.of(current_identity().workspace)
     source = Source(text)
+    check_statements(current_identity(), source, statements)
     with _served(config, peers) as services:
         cancellation.when_cancelled(services.close)
         for index, statement in enumerate(statements):

@@ -15,6 +15,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from query_service.callers.grants import check_may_stop
 from query_service.config import QueryConfig
 from query_service.monitoring.figures import QueryFigures
 from query_service.monitoring.metrics import HeldQueries
@@ -84,9 +85,10 @@ class QueryRegistry:
                 if query.text != text:
                     raise NameTaken(f"another query has the id {query_id}", hint="Choose a new UUID for each query.")
                 return query.log.read(0)
-            self._check_capacity(text)
+            token = current_identity().token
+            self._check_capacity(text, token)
             key = _here(query_id or self._unused_id())
-            status = QueryStatus(key[1], text, who, self._now(), workspace=key[0])
+            status = QueryStatus(key[1], text, who, self._now(), workspace=key[0], token=token)
             query = RunningQuery(status, self._config, self._clock)
             reader = query.log.read(0)
             self._queries[key] = query
@@ -128,7 +130,11 @@ class QueryRegistry:
         return query.log.read(next_event)
 
     def cancel(self, query_id: str) -> bool:
-        """Stops a query; one that has not come yet will be stopped when it does. False: it has ended, or is unknown."""
+        """Stops a query; one that has not come yet will be stopped when it does. False: it has ended, or is unknown.
+
+        Raises:
+            PermissionDenied: it is another's, and the caller's role is to read.
+        """
         with self._lock:
             query = self._queries.get(_here(query_id))
             if query is None:
@@ -136,6 +142,7 @@ class QueryRegistry:
                 while len(self._cancelled_ahead) > _CANCELLED_AHEAD:
                     self._cancelled_ahead.popitem(last=False)
                 return False
+        check_may_stop(current_identity(), query.status)
         return query.ended_at is None and query.cancellation.cancel()
 
     def list_queries(self) -> Sequence[QueryStatus]:
@@ -201,7 +208,7 @@ class QueryRegistry:
         with self._lock:
             self._forget_old(is_rested=True)
 
-    def _check_capacity(self, text: str) -> None:
+    def _check_capacity(self, text: str, token: str) -> None:
         if self._stopping:
             raise stopping("query")
         running = sum(query.ended_at is None for query in self._queries.values())
@@ -210,6 +217,14 @@ class QueryRegistry:
             raise Overloaded(
                 f"{running} queries are running, as many as this server takes",
                 hint="Try again when one has ended; LIST JOBS shows them, CANCEL JOB stops one.",
+                retry_after=2.0,
+            )
+        own = sum(query.ended_at is None and query.status.token == token for query in self._queries.values())
+        if token and own >= self._config.most_queries_per_token + spare:
+            raise Overloaded(
+                f"{own} queries of this token are running, as many as one may have here",
+                hint="Try again when one has ended; LIST JOBS shows them, CANCEL JOB stops one. The server's setting: "
+                "--most-queries-per-token.",
                 retry_after=2.0,
             )
 

@@ -24,7 +24,7 @@ class QueryStatus:
     id: str
     text: str
     who: str
-    """Who sent it: user@host, or an address."""
+    """Who sent it: the name of a token, or what the caller says of itself: user@host, or an address."""
     started_at: datetime
     state: JobState = JobState.RUNNING
     index: int = 0
@@ -47,6 +47,8 @@ class QueryStatus:
     """Somebody has read it to its end."""
     workspace: str = DEFAULT_WORKSPACE
     """To which it belongs."""
+    token: str = ""
+    """Id of the token that sent it; empty: it came without one, or with the installation's secret."""
 
     def after(self, payload: Payload) -> QueryStatus:
         """The status once `payload` has happened."""

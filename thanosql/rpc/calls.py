@@ -9,24 +9,20 @@ import hmac
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
 
 from thanosql import errors
-from thanosql.rpc.identity import Identity, read_workspace
+from thanosql.rpc.identity import Identity, read_workspace, set_identity
 from thanosql.rpc.logs import METADATA_KEY, current_request_id
+from thanosql.rpc.policy import check_access
 from thanosql.rpc.telemetry import End, Tracing
+from thanosql.token_secrets import is_whole
+from thanosql.types import Role
 
 log = logging.getLogger(__name__)
-
-# Health checks and reflection say nothing of users' data, and probes carry no token.
-OPEN = (
-    "/grpc.health.v1.Health/",
-    "/grpc.reflection.",
-    "/inference.GRPCInferenceService/ServerLive",
-    "/inference.GRPCInferenceService/ServerReady",
-)
 
 # Clients of the Open Inference Protocol know nothing of our details, and show the status's text only.
 _FOREIGN = "/inference."
@@ -39,27 +35,51 @@ Authenticate = Callable[[grpc.HandlerCallDetails], Identity]
 """Whom a call is made for; raises `Unauthenticated` or `PermissionDenied` where it may not be made."""
 
 
-def authenticate_peers(token: str) -> Authenticate:
+def authenticate_peers(service: str, token: str) -> Authenticate:
     """For the services that only other services call: who knows the installation's secret is believed.
 
     Args:
+        service: Name of the service, for messages.
         token: The secret; empty: everybody is believed.
     """
 
     def authenticate(details: grpc.HandlerCallDetails) -> Identity:
-        if not is_allowed(details, token):
-            raise refusal()
-        return Identity(read_workspace(details.invocation_metadata))
+        sent = read_token(details)
+        if token and not is_same(sent, token):
+            raise refuse_user(service) if is_whole(sent) else refusal()
+        return Identity(read_workspace(details.invocation_metadata), is_peer=True)
 
     return authenticate
 
 
-def is_allowed(details: grpc.HandlerCallDetails, token: str) -> bool:
-    """Whether the caller has sent `token`, or need not."""
-    if not token or details.method.startswith(OPEN):
-        return True
-    sent = dict(details.invocation_metadata or ()).get("authorization", "")
-    return hmac.compare_digest(str(sent).encode(), f"Bearer {token}".encode())
+def admit(authenticate: Authenticate, details: grpc.HandlerCallDetails, peer: str) -> None:
+    """From here on, this thread or task works for whoever makes the call.
+
+    Args:
+        authenticate: Finds out who that is.
+        details: Of the call.
+        peer: The address that it comes from.
+
+    Raises:
+        Unauthenticated, PermissionDenied: it may not be made.
+    """
+    set_identity(Identity(role=Role.READER, peer=peer))  # until it is known: threads have answered others before
+    identity = replace(authenticate(details), peer=peer)
+    set_identity(identity)
+    check_access(details.method, identity)
+
+
+def read_token(details: grpc.HandlerCallDetails) -> str:
+    """What a caller has sent as `authorization: Bearer …`; empty: nothing, or something else."""
+    for key, value in details.invocation_metadata or ():
+        if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
+            return value[7:].strip()
+    return ""
+
+
+def is_same(sent: str, token: str) -> bool:
+    """Whether two secrets are one; how long it takes tells nothing of either."""
+    return hmac.compare_digest(sent.encode(), token.encode())
 
 
 def refusal() -> errors.Unauthenticated:
@@ -67,6 +87,14 @@ def refusal() -> errors.Unauthenticated:
     return errors.Unauthenticated(
         "the token is missing or wrong",
         hint="Give the server's token: thanosql.connect(address, token=…) or %thanosql API_TOKEN=… in a notebook.",
+    )
+
+
+def refuse_user(service: str) -> errors.Unauthenticated:
+    """What somebody gets who sends a user's token where only services call."""
+    return errors.Unauthenticated(
+        f"the token is a user's, and {service}_service answers the other services alone",
+        hint="Connect to the query service: its port is 8470 unless it was started with another.",
     )
 
 

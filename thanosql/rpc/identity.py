@@ -29,6 +29,10 @@ class Identity:
     """Id of the token that was sent; empty: the installation's secret, or none was asked for."""
     name: str = ""
     """Name of that token."""
+    is_peer: bool = False
+    """Another service of the installation, or whoever else knows its secret."""
+    peer: str = ""
+    """The address that the call came from, as gRPC names it."""
 
 
 _NOBODY_ELSE = Identity()

@@ -18,10 +18,10 @@ import grpc.aio
 
 from thanosql.monitoring.calls import CallFigures
 from thanosql.rpc.calls import (
-    OPEN,
     Authenticate,
     Call,
     Handler,
+    admit,
     as_ours,
     begin_span,
     log_end,
@@ -29,8 +29,8 @@ from thanosql.rpc.calls import (
     stopping,
     trailer,
 )
-from thanosql.rpc.identity import set_identity
 from thanosql.rpc.logs import read_query_id, read_request_id, set_query_id, set_request_id
+from thanosql.rpc.policy import is_open
 from thanosql.rpc.status import to_status
 from thanosql.rpc.telemetry import Tracing
 
@@ -73,7 +73,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         """Wraps the method that `details` names."""
         handler = continuation(details)
         method = details.method
-        if handler is None or method.startswith(OPEN):  # health and reflection: mixed kinds of behaviour
+        if handler is None or is_open(method):  # health and reflection: mixed kinds of behaviour
             return handler
         request_id = read_request_id(details.invocation_metadata)
 
@@ -83,7 +83,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                 try:
                     if self._draining:
                         raise stopping(self._service, was_begun=False)
-                    set_identity(self._authenticate(details))
+                    admit(self._authenticate, details, context.peer())
                     answer = behaviour(request, context)
                     context.set_trailing_metadata((trailer(),))
                     status = "OK"
@@ -105,7 +105,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
                 try:
                     if self._draining:
                         raise stopping(self._service, was_begun=False)
-                    set_identity(self._authenticate(details))
+                    admit(self._authenticate, details, context.peer())
                     for response in behaviour(request, watched):
                         if self._terminating:
                             raise stopping(self._service)
@@ -224,7 +224,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
         if wrapped is not None:
             return wrapped
         handler = await continuation(details)
-        if handler is None or details.method.startswith(OPEN):  # health and reflection: mixed kinds of behaviour
+        if handler is None or is_open(details.method):  # health and reflection: mixed kinds of behaviour
             return handler
         self._wrapped[details.method] = wrapped = rewrap(handler, self._wrap_unary, self._wrap_stream)
         return wrapped
@@ -236,7 +236,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             try:
                 if self._draining:
                     raise stopping(self._service, was_begun=False)
-                set_identity(self._authenticate(details))
+                admit(self._authenticate, details, context.peer())
                 answer = await behaviour(request, context)
                 context.set_trailing_metadata((trailer(),))
                 end("OK")
@@ -256,7 +256,7 @@ class AsyncioInterceptor(grpc.aio.ServerInterceptor):
             try:
                 if self._draining:
                     raise stopping(self._service, was_begun=False)
-                set_identity(self._authenticate(details))
+                admit(self._authenticate, details, context.peer())
                 async for response in behaviour(request, context):
                     yield response
                 context.set_trailing_metadata((trailer(),))

@@ -102,7 +102,7 @@ def start_server(
     Raises:
         Unavailable: a port is taken.
     """
-    authenticate = authenticate or authenticate_peers(config.token)
+    authenticate = authenticate or authenticate_peers(config.service, config.token)
     health = health or HealthStates()
     return _ThreadedServer(config, services, threads, authenticate, health, at_grace_end, on_stop, metrics)
 
@@ -320,7 +320,7 @@ class _AsyncioServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start(self) -> int:
-        authenticate = authenticate_peers(self._config.token)
+        authenticate = authenticate_peers(self._config.service, self._config.token)
         tracing = find_tracing(self._config)
         self._calls = AsyncioInterceptor(self._config.service, authenticate, tracing, self._page.figures)
         self._server = grpc.aio.server(interceptors=[self._calls], options=_SERVER_OPTIONS)

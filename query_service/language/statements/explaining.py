@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from query_service.language.statements.statement import Statement
+from thanosql.types import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,5 +23,6 @@ class Explain(Statement):
 
     KIND = "EXPLAIN"
     FORM = "EXPLAIN statement"
+    ROLE = Role.READER
 
     explained: Statement

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from query_service.language.options import Name
 from query_service.language.statements.statement import Statement
+from thanosql.types import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class CancelJob(Statement):
 
     KIND = "CANCEL JOB"
     FORM = "CANCEL JOB id"
+    # Of one's own statements; those of others and trainings need a writer (`query_service.callers.grants`).
+    ROLE = Role.READER
 
     job: Name
 
@@ -36,5 +39,6 @@ class ResumeJob(Statement):
 
     KIND = "RESUME JOB"
     FORM = "RESUME JOB id"
+    ROLE = Role.WRITER
 
     job: Name

@@ -8,7 +8,7 @@ from query_service.language import options as o
 from query_service.language.inner_query import Query
 from query_service.language.options import Name
 from query_service.language.statements.statement import Statement
-from thanosql.types import IfExists
+from thanosql.types import IfExists, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class BuildModel(Statement):
 
     KIND = "BUILD MODEL"
     FORM = "BUILD MODEL model USING base [OPTIONS (…)] AS query"
+    ROLE = Role.WRITER
     OPTIONS = (
         o.AUDIO_COL,
         o.TEXT_COL,
@@ -75,6 +76,7 @@ class FitModel(BuildModel):
 
     KIND = "FIT MODEL"
     FORM = "FIT MODEL model USING model [OPTIONS (…)] AS query"
+    ROLE = Role.WRITER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class GetModel(Statement):
 
     KIND = "GET THANOSQL MODEL"
     FORM = "GET THANOSQL MODEL name [OPTIONS (…)]"
+    ROLE = Role.WRITER
     OPTIONS = (o.MODEL_NAME, o.OVERWRITE, o.IF_EXISTS)
 
     name: Name
@@ -110,6 +113,7 @@ class GetDataset(Statement):
 
     KIND = "GET THANOSQL DATASET"
     FORM = "GET THANOSQL DATASET name [OPTIONS (…)]"
+    ROLE = Role.WRITER
     OPTIONS = (o.OVERWRITE,)
 
     name: Name
@@ -128,6 +132,7 @@ class UploadModel(Statement):
 
     KIND = "UPLOAD MODEL"
     FORM = "UPLOAD MODEL model [OPTIONS (…)] FROM 'folder'"
+    ROLE = Role.WRITER
     OPTIONS = (o.OVERWRITE, o.IF_EXISTS)
 
     model: Name
@@ -148,6 +153,7 @@ class ExportModel(Statement):
 
     KIND = "EXPORT MODEL"
     FORM = "EXPORT MODEL model TO 'folder'"
+    ROLE = Role.WRITER
 
     model: Name
     path: Name
@@ -162,6 +168,7 @@ class DeleteModel(Statement):
 
     KIND = "DELETE MODEL"
     FORM = "{DELETE | DROP} MODEL [IF EXISTS] model"
+    ROLE = Role.WRITER
 
     model: Name
     if_exists: bool = False

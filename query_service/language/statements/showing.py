@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from query_service.language.options import Name
 from query_service.language.statements.statement import Statement
+from thanosql.types import Role
 
 LIST_FORM = "LIST {TABLE | MODEL | BASE MODELS | JOBS | THANOSQL MODEL | THANOSQL DATASET}"
 
@@ -19,6 +20,7 @@ class ListTables(Statement):
 
     KIND = "LIST TABLE"
     FORM = LIST_FORM
+    ROLE = Role.READER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class ListModels(Statement):
 
     KIND = "LIST MODEL"
     FORM = LIST_FORM
+    ROLE = Role.READER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class ListBaseModels(Statement):
 
     KIND = "LIST BASE MODELS"
     FORM = LIST_FORM
+    ROLE = Role.READER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,7 @@ class ListPrebuiltModels(Statement):
 
     KIND = "LIST THANOSQL MODEL"
     FORM = LIST_FORM
+    ROLE = Role.READER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,7 @@ class ListDatasets(Statement):
 
     KIND = "LIST THANOSQL DATASET"
     FORM = LIST_FORM
+    ROLE = Role.READER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,7 @@ class ListJobs(Statement):
 
     KIND = "LIST JOBS"
     FORM = LIST_FORM
+    ROLE = Role.READER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +96,7 @@ class DescribeTable(Statement):
 
     KIND = "DESCRIBE TABLE"
     FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
+    ROLE = Role.READER
 
     table: Name
 
@@ -102,6 +110,7 @@ class DescribeModel(Statement):
 
     KIND = "DESCRIBE MODEL"
     FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
+    ROLE = Role.READER
 
     model: Name
 
@@ -118,5 +127,6 @@ class DescribeJob(Statement):
 
     KIND = "DESCRIBE JOB"
     FORM = "DESCRIBE {TABLE table | MODEL model | JOB id}"
+    ROLE = Role.READER
 
     job: Name

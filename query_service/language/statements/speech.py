@@ -8,6 +8,7 @@ from query_service.language import options as o
 from query_service.language.inner_query import Query
 from query_service.language.options import Name
 from query_service.language.statements.statement import Statement
+from thanosql.types import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class PrintAudio(Statement):
 
     KIND = "PRINT AUDIO"
     FORM = "PRINT AUDIO [OPTIONS (…)] AS query"
+    ROLE = Role.READER
     OPTIONS = (o.AUDIO_COL,)
 
     query: Query
@@ -44,6 +46,7 @@ class Predict(Statement):
 
     KIND = "PREDICT"
     FORM = "PREDICT USING model [OPTIONS (…)] AS query"
+    ROLE = Role.READER
     OPTIONS = (
         o.AUDIO_COL,
         o.TEXT_COL.partial(default=None, meaning="column with the reference transcript, for the word error rate"),
@@ -93,6 +96,7 @@ class Evaluate(Statement):
 
     KIND = "EVALUATE"
     FORM = "EVALUATE USING model [OPTIONS (…)] AS query"
+    ROLE = Role.READER
     OPTIONS = (
         o.AUDIO_COL,
         o.TEXT_COL,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from query_service.language.options import Option
+from thanosql.types import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,8 @@ class Statement:
     KIND: ClassVar[str]
     FORM: ClassVar[str]
     OPTIONS: ClassVar[tuple[Option, ...]] = ()
+    ROLE: ClassVar[Role]
+    """What who sends it must be; a statement without it is refused to everybody."""
 
     at: int = field(default=0, compare=False, repr=False)
     """Where the statement begins in the user's text."""

@@ -8,7 +8,7 @@ from query_service.language import options as o
 from query_service.language.inner_query import Query
 from query_service.language.options import Name
 from query_service.language.statements.statement import Statement
-from thanosql.types import IfExists
+from thanosql.types import IfExists, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class Select(Statement):
 
     KIND = "SELECT"
     FORM = "SELECT columns FROM table"
+    ROLE = Role.READER
 
     query: Query
 
@@ -57,6 +58,7 @@ class Copy(Statement):
 
     KIND = "COPY"
     FORM = "COPY table [OPTIONS (…)] FROM 'path'"
+    ROLE = Role.WRITER
     OPTIONS = (
         o.OVERWRITE,
         o.IF_EXISTS,
@@ -80,6 +82,7 @@ class DropTable(Statement):
 
     KIND = "DROP TABLE"
     FORM = "DROP TABLE [IF EXISTS] table"
+    ROLE = Role.WRITER
 
     table: Name
     if_exists: bool = False
@@ -98,6 +101,7 @@ class CreateTable(Statement):
 
     KIND = "CREATE TABLE"
     FORM = "CREATE [OR REPLACE] TABLE [IF NOT EXISTS] table AS query"
+    ROLE = Role.WRITER
 
     table: Name
     query: Query
@@ -117,6 +121,7 @@ class Insert(Statement):
 
     KIND = "INSERT"
     FORM = "INSERT INTO table [(columns)] query"
+    ROLE = Role.WRITER
 
     table: Name
     query: Query
@@ -134,6 +139,7 @@ class Update(Statement):
 
     KIND = "UPDATE"
     FORM = "UPDATE table SET column = value, … [FROM …] [WHERE …]"
+    ROLE = Role.WRITER
 
     table: Name
     columns: tuple[Name, ...]
@@ -154,6 +160,7 @@ class Delete(Statement):
 
     KIND = "DELETE"
     FORM = "DELETE FROM table [USING …] [WHERE …]"
+    ROLE = Role.WRITER
 
     table: Name
     query: Query
@@ -170,6 +177,7 @@ class RenameTable(Statement):
 
     KIND = "ALTER TABLE"
     FORM = "ALTER TABLE table RENAME {TO name | [COLUMN] column TO name}"
+    ROLE = Role.WRITER
 
     table: Name
     new_name: Name
@@ -184,6 +192,7 @@ class RenameColumn(Statement):
 
     KIND = "ALTER TABLE"
     FORM = "ALTER TABLE table RENAME {TO name | [COLUMN] column TO name}"
+    ROLE = Role.WRITER
 
     table: Name
     column: Name
