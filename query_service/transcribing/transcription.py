@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 
 from query_service.language.source import NO_PLACE
+from query_service.monitoring.figures import ClipSource
 from query_service.planning.steps import Evaluate, Transcribe
 from query_service.running.progress import Pacer, RateEstimator
 from query_service.running.work import Work
 from query_service.transcribing.clip_stream import ClipStream
 from query_service.transcribing.hearing import hearing_of, open_start
 from query_service.transcribing.letters import Known
-from query_service.transcribing.recordings import Recordings
+from query_service.transcribing.recordings import Recordings, Result
 from query_service.transcribing.transcript_cache import TranscriptCache
 from thanosql.errors import DataError, InvalidOption, NotSupported
+from thanosql.rpc.spans import span
 from thanosql.types import AudioKey, CachedTranscript, Notice, Progress
 
 
@@ -28,6 +31,7 @@ class Transcription:
         self._looked_up = 0
         """Recordings before this number were looked up."""
         self._checked_rows = 0
+        self._counted: Counter[ClipSource] = Counter()
 
     def look_up(self) -> None:
         """Fills in those of the recordings added since the last time whose transcript is known.
@@ -37,11 +41,15 @@ class Transcription:
         """
         recordings, known_here = self._recordings, self._work.transcripts
         waiting: dict[AudioKey, int] = {}
+        for number in range(self._looked_up, len(recordings.paths)):
+            if number in recordings.results:  # there is no such file
+                self._count(recordings.results[number])
         for number in recordings.waiting(self._looked_up):
             key = recordings.file_of(number)
             known = known_here.get((self._hearing, key))
             if known is not None:
                 recordings.results[number] = known
+                self._count(known)
             else:
                 waiting[key] = number
         self._looked_up = len(recordings.paths)
@@ -49,6 +57,7 @@ class Transcription:
         for key, transcript in self._cache.look_up(keys, self._work.services).items():
             if key in waiting:
                 recordings.results[waiting[key]] = self._hearing.trim(transcript)
+                self._count(transcript)
         self._refuse_first_failure()
 
     def transcribe_waiting(self) -> Generator[int | Progress | Notice, None, None]:
@@ -57,10 +66,17 @@ class Transcription:
         Raises:
             DataError: one of the rows gets no transcript, and the step is to fail then.
         """
-        recordings, clock = self._recordings, self._work.clock
-        waiting = recordings.waiting()
+        waiting = self._recordings.waiting()
         if not waiting:
             return
+        with span("transcribe clips", {"thanosql.clips": len(waiting)}) as told:
+            before = Counter(self._counted)
+            yield from self._transcribe(waiting)
+            for source, number in (self._counted - before).items():
+                told.set(f"thanosql.clips.{source}", number)
+
+    def _transcribe(self, waiting: Sequence[int]) -> Generator[int | Progress | Notice, None, None]:
+        recordings, clock = self._recordings, self._work.clock
         total, done, audio_seconds = len(recordings.rows), recordings.done_rows(), 0.0
         pacer, rate, speed = Pacer(), RateEstimator(), RateEstimator()
         rate.add(clock(), done)
@@ -74,6 +90,7 @@ class Transcription:
                     yield known
                     continue
                 done += recordings.uses[known.number]
+                self._count(known.result, heard=known.heard)
                 if not isinstance(known.result, CachedTranscript):
                     self._refuse_first_failure(again=True)
                 elif known.heard:
@@ -109,6 +126,13 @@ class Transcription:
     def close(self) -> None:
         """Keeps the transcripts that are not kept yet."""
         self._cache.close()
+
+    def _count(self, result: Result, *, heard: bool = False) -> None:
+        is_known = isinstance(result, CachedTranscript)
+        source = (ClipSource.TRANSCRIBED if heard else ClipSource.CACHED) if is_known else ClipSource.FAILED
+        self._counted[source] += 1
+        seconds = result.audio_seconds if isinstance(result, CachedTranscript) and heard else 0.0
+        self._work.queries.figures.add_clips(source, 1, seconds)
 
     def _refuse_first_failure(self, *, again: bool = False) -> None:
         if self._step.on_error != "fail":
