@@ -27,6 +27,7 @@ def start(config: CatalogConfig) -> RunningServer:
         NotSupported: the tables are to be in a database server that is not PostgreSQL.
         DataError: the files are damaged, or of a newer release.
     """
+    from catalog_service.monitoring import catalog_metrics
     from catalog_service.schema.database import open_database
     from catalog_service.schema.jobs import JobQueue
     from catalog_service.schema.tokens import Tokens
@@ -50,6 +51,7 @@ def start(config: CatalogConfig) -> RunningServer:
             {"thanosql.v1.CatalogService": partial(add_CatalogServiceServicer_to_server, servicer)},
             threads=THREADS,
             on_stop=(tables.close, database.close),
+            metrics=[catalog_metrics(database, lambda: len(first.tables()))],
         )
         opened.pop_all()
     return server

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from inference_service.config import InferenceConfig
@@ -21,6 +22,7 @@ from thanosql.rpc.health import HealthStates
 from thanosql.rpc.server import RunningServer, run_service, start_aio_server
 from thanosql.rpc.telemetry import find_tracing, hold_tracing
 from thanosql.v1.inference_pb2_grpc import add_InferenceServiceServicer_to_server
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 SERVICE = "thanosql.v1.InferenceService"
 OPEN_INFERENCE = "inference.GRPCInferenceService"
@@ -54,10 +56,13 @@ def start(config: InferenceConfig) -> RunningServer:
 
 
 def _observe(models: Models) -> Iterator[Observation]:
-    """Every version that is or was loaded, for Prometheus."""
-    for each in models.statistics():
-        version = (each.model, each.version)
-        yield Observation(each, models.figures(*version), models.waiting(*version))
+    """Every version that is or was loaded, for Prometheus; in other workspaces than the first: `workspace/name`."""
+    for here in models.each_known():
+        for each in here.statistics():
+            version = (each.model, each.version)
+            prefix = "" if here.workspace == DEFAULT_WORKSPACE else f"{here.workspace}/"
+            shown = replace(each, model=prefix + each.model)
+            yield Observation(shown, here.figures(*version), here.waiting(*version))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -32,6 +32,6 @@ class InferenceConfig(ServiceConfig):
     bulk_share: float = setting(0.2, "what bulk gets of the computing, at the least, while interactive calls wait")
     delay: float = setting(0.0, "milliseconds that a batch waits for company, from its oldest clip's arrival")
     model_memory: float = setting(0.0, "GiB that models may take; 0: half of what the machine or container has")
-    preload: str = setting("", "models that are loaded at the start: names, with commas between")
+    preload: str = setting("", "models that are loaded at the start, with commas between: name, or workspace/name")
     calibration_seconds: float = setting(4.0, "seconds of measuring when a model is first loaded; 0: not measured")
     max_audio_seconds: float = setting(4 * 3600.0, "longest recording that is taken")

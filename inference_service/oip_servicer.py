@@ -40,6 +40,7 @@ from inference_service.speech.transcription import Transcribed, Transcriber, Tra
 from thanosql.errors import DataError, InvalidRequest, TimedOut, UnknownModel
 from thanosql.oip import grpc_service_pb2 as oip
 from thanosql.oip.grpc_service_pb2_grpc import GRPCInferenceServiceServicer
+from thanosql.rpc.identity import current_identity
 
 NAME = "thanosql"
 EXTENSIONS = ("model_configuration", "schedule_policy", "statistics")
@@ -73,7 +74,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
 
     Args:
         config: The bounds.
-        models: What transcribes.
+        models: What transcribes, in each workspace.
         transcribers: Their transcribers, shared with the streams of the own API.
         is_ready: Whether new requests are wanted: the service is not about to stop.
         clock: The batchers'.
@@ -88,8 +89,27 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
         is_ready: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config, self._models, self._is_ready, self._clock = config, models, is_ready, clock
-        self._held = HeldModels(models, lambda model: _Served(model, transcribers.of(model), config.max_audio_seconds))
+        self._config, self._all_models, self._is_ready, self._clock = config, models, is_ready, clock
+        self._transcribers = transcribers
+        self._held_of: dict[str, HeldModels[_Served]] = {}
+        """By workspace."""
+
+    @property
+    def _models(self) -> Models:
+        """Those of the caller's workspace, which is the first one where it names none."""
+        return self._all_models.of(current_identity().workspace)
+
+    @property
+    def _held(self) -> HeldModels[_Served]:
+        """Likewise."""
+        workspace = current_identity().workspace
+        held = self._held_of.get(workspace)
+        if held is None:
+            held = self._held_of[workspace] = HeldModels(self._models, self._serve)
+        return held
+
+    def _serve(self, model: LoadedModel) -> _Served:
+        return _Served(model, self._transcribers.of(model), self._config.max_audio_seconds)
 
     async def ServerLive(self, request: oip.ServerLiveRequest, context: Any) -> oip.ServerLiveResponse:  # noqa: ARG002, N802
         """True, for whoever gets an answer."""
@@ -176,7 +196,7 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
         except TimeoutError:
             raise TimedOut("the model was not loaded by the deadline") from None
         except UnknownModel as error:
-            hint = await asyncio.to_thread(say_what_exists, self._config.models, name)
+            hint = await asyncio.to_thread(say_what_exists, self._models.store, name)
             raise UnknownModel(error.message, hint=hint) from error
 
     @asynccontextmanager

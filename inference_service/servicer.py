@@ -20,6 +20,7 @@ from inference_service.triton.repository import export_model
 from thanosql.convert import from_message, to_message
 from thanosql.errors import DataError, InvalidOption
 from thanosql.modelstore import version_folder
+from thanosql.rpc.identity import current_identity
 from thanosql.types import ClipFailure, EstimateRequest, TranscribeClip, TranscribeStart, TranscriptionEstimate
 from thanosql.v1 import inference_pb2, inference_pb2_grpc
 
@@ -30,14 +31,19 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
     """Takes streams of clips.
 
     Args:
-        config: Bounds, and the workspace.
-        models: What transcribes.
+        config: Bounds.
+        models: What transcribes, in each workspace.
         readers: Threads that read and decode audio, `config.decode_threads` of them.
         transcribers: Keep the account of what waits for each model.
     """
 
     def __init__(self, config: InferenceConfig, models: Models, readers: Executor, transcribers: Transcribers) -> None:
-        self._config, self._models, self._readers, self._transcribers = config, models, readers, transcribers
+        self._config, self._all_models, self._readers, self._transcribers = config, models, readers, transcribers
+
+    @property
+    def _models(self) -> Models:
+        """Those of the caller's workspace."""
+        return self._all_models.of(current_identity().workspace)
 
     async def Transcribe(  # noqa: N802
         self,
@@ -48,7 +54,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         remaining = context.time_remaining()
         deadline = math.inf if remaining is None else time.monotonic() + remaining
         start = await _read_start(request_iterator)
-        async with self._models.use(start.model, start.version) as model:
+        models = self._models
+        async with models.use(start.model, start.version) as model:
             decoder = await self._choose_decoder(model, start)
             stream = ClipStream(
                 model,
@@ -56,7 +63,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
                 start,
                 readers=self._readers,
                 reader_count=self._config.decode_threads,
-                workspace=self._config.workspace,
+                workspace=models.root,
                 max_seconds=self._config.max_audio_seconds,
                 read=decoder,
                 deadline=deadline,
@@ -104,13 +111,14 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         context: Any,  # noqa: ARG002
     ) -> inference_pb2.ExportedModel:
         """Writes a model repository for Triton, of a model that was found to load here."""
-        async with self._models.use(request.model, request.version) as model:
+        models = self._models
+        async with models.use(request.model, request.version) as model:
             exported = await asyncio.to_thread(
                 export_model,
-                version_folder(self._config.models, model.description.name, model.description.version),
+                version_folder(models.store, model.description.name, model.description.version),
                 model.description,
                 model.plan,
-                workspace=self._config.workspace,
+                workspace=models.root,
                 path=request.path,
                 max_audio_seconds=self._config.max_audio_seconds,
             )

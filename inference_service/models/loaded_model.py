@@ -13,8 +13,12 @@ from inference_service.scheduling.batcher import Batcher
 from thanosql.language_model import LanguageModel, Weights
 from thanosql.modelstore import ModelDescription
 from thanosql.types import ModelStatistics, ServingPlan, ServingState
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 log = logging.getLogger(__name__)
+
+Key = tuple[str, str, int]
+"""The workspace, name and version of a model: the same name stands for another model elsewhere."""
 
 
 @dataclass(eq=False)
@@ -33,6 +37,8 @@ class LoadedModel:
     """Its language model, and how much that counts."""
     files: Files
     """Which files it was loaded from: a model that is deleted and made anew may have the same name and version."""
+    workspace: str = DEFAULT_WORKSPACE
+    """To whose store it belongs."""
     users: int = 0
     """Streams and calls that use it."""
     used: int = 0
@@ -41,9 +47,9 @@ class LoadedModel:
     """When its files were last seen in the store."""
 
     @property
-    def key(self) -> tuple[str, int]:
-        """Its name and version."""
-        return self.description.name, self.description.version
+    def key(self) -> Key:
+        """Its workspace, name and version."""
+        return self.workspace, self.description.name, self.description.version
 
     def free(self) -> None:
         """Computes no further batch; when those that are running have ended, the memory is free."""

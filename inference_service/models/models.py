@@ -8,16 +8,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from inference_service.config import InferenceConfig
 from inference_service.engines.engine import candidates, choose_device, count_cores
-from inference_service.models.loaded_model import LoadedModel, make_statistics
+from inference_service.models.loaded_model import Key, LoadedModel, make_statistics
 from inference_service.models.loading import Loader
 from inference_service.models.measured import Measured
 from inference_service.models.memory import SHARE, count_memory
-from inference_service.models.shelf import OnChange, Problem, Shelf, Version
+from inference_service.models.shelf import Problem, Shelf, Version
 from inference_service.models.versions import Files, identify_files, list_versions, unknown_model
 from inference_service.monitoring.figures import Figures, ModelFigures, Waiting
 from inference_service.planning.plan import make_limits
@@ -27,10 +29,14 @@ from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, Unk
 from thanosql.language_model import count_language_model_bytes, read_language_model
 from thanosql.modelstore import read_description, version_folder
 from thanosql.types import ModelStatistics, Priority, ServingPlan, ServingState
+from thanosql.workspace import DEFAULT_WORKSPACE, check_name
 
 __all__ = ["LoadedModel", "Models"]
 
 log = logging.getLogger(__name__)
+
+OnChange = Callable[[str, int, ServingState], None]
+"""Told the name, version and state of a model, in order, under a lock: it must neither block nor call back."""
 
 RETRY_SECONDS = 60.0
 """After so long a version is tried again that failed for another reason than its files: memory, a library."""
@@ -40,7 +46,9 @@ GONE_SECONDS = 1.0
 
 
 class Models:
-    """The models of one store. All methods may be called from any thread, and none but `enter` and `close` waits.
+    """The models of one workspace; `of` gives those of another, with which they share the memory.
+
+    All methods may be called from any thread, and none but `enter` and `close` waits.
 
     Each version is loaded in a thread of its own, so nobody waits for another model's loading. A request that names a
     version gets what stands under it now, and waits for it if need be: its answers may be kept under that version. A
@@ -49,7 +57,7 @@ class Models:
     Args:
         config: The settings.
         clock: Gives seconds.
-        on_change: Is told of the states of the versions.
+        on_change: Is told of the states of the versions in the first workspace: health checks carry no secret.
         tracer: Is told of every batch.
 
     Raises:
@@ -63,26 +71,74 @@ class Models:
         on_change: OnChange = lambda name, version, state: None,  # noqa: ARG005
         tracer: BatchTracer | None = None,
     ) -> None:
-        self._config, self._clock, self._tracer = config, clock, tracer
-        self._store = config.models
-        device = choose_device(config.device)
+        self._clock, self._tracer = clock, tracer
+        self._device = choose_device(config.device)
+        self._first = self
+        self._others: dict[str, Models] = {}
         # Said now, not when the first model is loaded.
         if (config.engine, config.precision) != ("auto", "fp32"):
-            candidates(device, config.engine, config.precision)
+            candidates(self._device, config.engine, config.precision)
+        bound = config.model_memory * 2**30 or SHARE * count_memory() or float("inf")
+
+        def tell(key: Key, state: ServingState) -> None:
+            workspace, name, version = key
+            if workspace == DEFAULT_WORKSPACE:
+                on_change(name, version, state)
+
+        self._shelf = Shelf(bound, clock, tell)
+        self._take_up(config, DEFAULT_WORKSPACE)
+
+    def of(self, workspace: str) -> Models:
+        """The models of a workspace.
+
+        Raises:
+            Unavailable: the workspaces' folders do not lie apart.
+        """
+        first = self._first
+        if workspace == DEFAULT_WORKSPACE:
+            return first
+        with self._shelf.lock:
+            if workspace not in first._others:
+                other = copy(first)
+                other._take_up(first._config.of(workspace), workspace)
+                first._others[workspace] = other
+            return first._others[workspace]
+
+    def _take_up(self, config: InferenceConfig, workspace: str) -> None:
+        self._config, self._store, self.workspace = config, config.models, workspace
         self._loader = Loader(
             config,
-            device=device,
+            device=self._device,
             cores=count_cores(),
-            clock=clock,
+            clock=self._clock,
             is_stopping=lambda: self._shelf.is_closed,
         )
-        bound = config.model_memory * 2**30 or SHARE * count_memory() or float("inf")
-        self._shelf = Shelf(bound, clock, on_change)
+
+    @property
+    def store(self) -> Path:
+        """The model store."""
+        return self._store
+
+    @property
+    def root(self) -> Path:
+        """The root of the workspace's files."""
+        return self._config.workspace
+
+    def each_known(self) -> tuple[Models, ...]:
+        """The models of every workspace for which a call has come."""
+        with self._shelf.lock:
+            return (self._first, *self._first._others.values())
 
     def preload(self) -> None:
-        """Begins to load the models that the settings name."""
-        for name in filter(None, (each.strip() for each in self._config.preload.split(","))):
-            self.request(name, 0).add_done_callback(partial(self._end_preload, name))
+        """Begins to load the models that the settings name: `name`, or `workspace/name`."""
+        for wanted in filter(None, (each.strip() for each in self._config.preload.split(","))):
+            workspace, _, name = wanted.rpartition("/")
+            try:
+                models = self.of(check_name(workspace or DEFAULT_WORKSPACE))
+            except ThanoSQLError as error:
+                log.error("model %s cannot be loaded: %s", wanted, error)
+            else:
+                models.request(name, 0).add_done_callback(partial(models._end_preload, wanted))
 
     def enter(self, name: str, version: int) -> LoadedModel:
         """The model, loaded where it is not yet (which takes seconds); it stays until `leave`.
@@ -130,7 +186,11 @@ class Models:
             version: 0: every version of `name` that was ever loaded, or could not be. Else also one that was not.
         """
         with self._shelf.lock:
-            known = {key: (each.model, each.problem, each.figures.sums) for key, each in self._shelf.versions.items()}
+            known = {
+                key[1:]: (each.model, each.problem, each.figures.sums)
+                for key, each in self._shelf.versions.items()
+                if key[0] == self.workspace
+            }
         if name and version and (name, version) not in known:
             try:
                 identify_files(self._store, name, version)
@@ -162,7 +222,7 @@ class Models:
         """
         identify_files(self._store, name, version)
         with self._shelf.lock:
-            known = self._shelf.versions.get((name, version))
+            known = self._shelf.versions.get((self.workspace, name, version))
             model = known.model if known is not None else None
         sums = known.figures.sums if known is not None else Figures()
         folder = version_folder(self._store, name, version)
@@ -175,13 +235,13 @@ class Models:
     def figures(self, name: str, version: int) -> Figures:
         """What one version has done since the service started; nothing, where it was never loaded."""
         with self._shelf.lock:
-            known = self._shelf.versions.get((name, version))
+            known = self._shelf.versions.get((self.workspace, name, version))
         return known.figures.sums if known is not None else Figures()
 
     def waiting(self, name: str, version: int) -> dict[Priority, Waiting]:
         """What waits for one version now, by class; nothing, where it is not in memory."""
         with self._shelf.lock:
-            known = self._shelf.versions.get((name, version))
+            known = self._shelf.versions.get((self.workspace, name, version))
             model = known.model if known is not None else None
         return model.batcher.waiting if model is not None else {}
 
@@ -217,10 +277,10 @@ class Models:
         try:
             files = identify_files(self._store, name, version)
         except UnknownModel:
-            self._shelf.retire(name, version)
+            self._shelf.retire((self.workspace, name, version))
             raise
         with self._shelf.lock:
-            known = self._shelf.versions.setdefault((name, version), Version())
+            known = self._shelf.versions.setdefault((self.workspace, name, version), Version())
             if known.model and known.model.files == files:
                 return self._shelf.use(known.model, is_seen=True)
             if problem := self._problem_of(known, files):
@@ -237,12 +297,12 @@ class Models:
             except UnknownModel:  # deleted since, or half written by hand
                 continue
             with self._shelf.lock:
-                known = self._shelf.versions.setdefault((name, version), Version())
+                known = self._shelf.versions.setdefault((self.workspace, name, version), Version())
                 if known.model and known.model.files == files:
                     return self._shelf.use(known.model, is_seen=True)
                 found = self._problem_of(known, files)
                 if found is None:
-                    if ready := self._shelf.newest_ready(name):
+                    if ready := self._shelf.newest_ready(self.workspace, name):
                         self._load_for(None, name, version, _ignore)
                         return self._shelf.use(ready)
                     # A version that turns out to be broken is passed over the next time.
@@ -250,13 +310,13 @@ class Models:
                     return None
                 problem = problem or found
         with self._shelf.lock:
-            ready = self._shelf.newest_ready(name)
+            ready = self._shelf.newest_ready(self.workspace, name)
             # What was there a moment ago may be about to be replaced.
             if ready and (problem or self._clock() - ready.seen_at <= GONE_SECONDS):
                 return self._shelf.use(ready)
         if problem is None:
-            for key in [key for key in self._shelf.versions if key[0] == name]:
-                self._shelf.retire(*key)
+            for key in [key for key in self._shelf.versions if key[:2] == (self.workspace, name)]:
+                self._shelf.retire(key)
             raise unknown_model(name, 0)
         raise _again(problem.error)
 
@@ -276,7 +336,7 @@ class Models:
         on_failure: Callable[[ThanoSQLError], None],
     ) -> None:
         """Loads a version, or joins whoever does; the future gets it, or `on_failure` what went wrong."""
-        known = self._shelf.versions[name, version]
+        known = self._shelf.versions[self.workspace, name, version]
         is_first = known.loading is None
         waiting = known.loading = [] if known.loading is None else known.loading
 
@@ -322,12 +382,12 @@ class Models:
             if isinstance(outcome, LoadedModel):
                 # In use until all that wait are told, so that it is not freed before.
                 outcome.users += 1
-                self._shelf.put(name, version, known, outcome)
+                self._shelf.put(known, outcome)
             elif files and not isinstance(outcome, Unavailable | UnknownModel):
                 log.warning("version %d of model %s cannot be served: %s", version, name, outcome.message)
                 known.problem = Problem(files, outcome, retry_at)
                 if known.model is None:
-                    self._shelf.on_change(name, version, ServingState.BROKEN)
+                    self._shelf.on_change((self.workspace, name, version), ServingState.BROKEN)
         for tell in waiting:
             tell(outcome)
         if isinstance(outcome, LoadedModel):
@@ -384,6 +444,7 @@ class Models:
             ready.memory_bytes + language_bytes,
             language,
             files,
+            self.workspace,
         )
 
     def _check_open(self) -> None:

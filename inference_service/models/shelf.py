@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inference_service.models.loaded_model import LoadedModel
+from inference_service.models.loaded_model import Key, LoadedModel
 from inference_service.models.versions import Files
 from inference_service.monitoring.figures import ModelFigures
 from thanosql.errors import ThanoSQLError
 from thanosql.types import ServingState
 
-OnChange = Callable[[str, int, ServingState], None]
+OnChange = Callable[[Key, ServingState], None]
 """Told of the state of each version as it changes, in order, under a lock: it must neither block nor call back."""
 
 
@@ -39,7 +39,7 @@ class Version:
 
 
 class Shelf:
-    """The versions that were asked for. Whoever looks at them, or changes them, holds `lock`.
+    """The versions that were asked for, of all workspaces. Whoever looks at them, or changes them, holds `lock`.
 
     Args:
         bound: Bytes that models may take.
@@ -50,16 +50,16 @@ class Shelf:
     def __init__(self, bound: float, clock: Callable[[], float], on_change: OnChange) -> None:
         self._bound, self._clock, self.on_change = bound, clock, on_change
         self.lock = threading.RLock()
-        self.versions: dict[tuple[str, int], Version] = {}
+        self.versions: dict[Key, Version] = {}
         self.is_closed = False
         self._uses = itertools.count(1)
         self._threads: set[threading.Thread] = set()
         self._orphans: set[LoadedModel] = set()
         """Replaced or dropped, and still in use."""
 
-    def newest_ready(self, name: str) -> LoadedModel | None:
+    def newest_ready(self, workspace: str, name: str) -> LoadedModel | None:
         """The newest version of a model that is in memory."""
-        ready = [each.model for key, each in self.versions.items() if key[0] == name and each.model]
+        ready = [each.model for key, each in self.versions.items() if key[:2] == (workspace, name) and each.model]
         return max(ready, key=lambda model: model.description.version, default=None)
 
     def use(self, model: LoadedModel, *, is_seen: bool = False) -> LoadedModel:
@@ -80,18 +80,18 @@ class Shelf:
             elif not self.is_closed:
                 self.make_room()
 
-    def put(self, name: str, version: int, known: Version, model: LoadedModel) -> None:
+    def put(self, known: Version, model: LoadedModel) -> None:
         """New requests go to the model from now on; an older one of the version is freed after its last user."""
         stale, known.model, known.problem = known.model, model, None
         model.used, model.seen_at = next(self._uses), self._clock()
         if stale:
             self._let_go(stale)
-        self.on_change(name, version, ServingState.READY)
+        self.on_change(model.key, ServingState.READY)
 
-    def retire(self, name: str, version: int) -> None:
+    def retire(self, key: Key) -> None:
         """The version's files are gone."""
         with self.lock:
-            if known := self.versions.get((name, version)):
+            if known := self.versions.get(key):
                 known.problem = None
                 if known.model:
                     self.drop(known)
@@ -115,7 +115,7 @@ class Shelf:
         """The version is not in memory any more, or only until its last user has gone."""
         model, known.model = known.model, None
         if model is not None:
-            self.on_change(*model.key, ServingState.IDLE)
+            self.on_change(model.key, ServingState.IDLE)
             self._let_go(model)
 
     def _let_go(self, model: LoadedModel) -> None:

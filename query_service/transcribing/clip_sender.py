@@ -178,7 +178,7 @@ class ClipSender:
         if not self._shares:
             return True
         self.awaited.add(number)  # before the claim is asked for: it may end at once
-        wanted = Wanted(self._work.config.inference, self._hearing, key.content)
+        wanted = Wanted(self._work.config.inference, self._hearing, key.content, self._work.workspace)
         claim = UNDERWAY.claim(wanted, partial(self._be_told, number, key))
         if claim is None:
             return False

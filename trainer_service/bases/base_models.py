@@ -69,6 +69,10 @@ class BaseModels:
     def __init__(self, workspace: Path, hub: Hub, *, strict: bool) -> None:
         self._workspace, self._hub, self._strict = workspace, hub, strict
 
+    def under(self, workspace: Path) -> BaseModels:
+        """The same, for the folders of another workspace."""
+        return BaseModels(workspace, self._hub, strict=self._strict)
+
     def list(self) -> tuple[BaseModel, ...]:
         """The base models that have a name, and whether they are on the disk; asks no network."""
         return tuple(self._from_disk(base) or base for base in NAMED)

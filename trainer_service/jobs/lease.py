@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 
 from thanosql.clients import CatalogClient
 from thanosql.errors import LeaseLost, ThanoSQLError
@@ -39,7 +40,8 @@ def renewing_lease(
             except ThanoSQLError as error:  # nobody else can claim it either while the catalog is away
                 log.warning("job %s: the lease could not be renewed: %s", job_id, error.message)
 
-    thread = threading.Thread(target=renew, name="trainer-lease", daemon=True)
+    # In a copy of this thread's context, so that it works for the same workspace.
+    thread = threading.Thread(target=copy_context().run, args=(renew,), name="trainer-lease", daemon=True)
     thread.start()
     try:
         yield

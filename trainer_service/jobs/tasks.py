@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from thanosql.clients import CatalogClient
 from thanosql.errors import JobFailed, UnknownModel
@@ -40,11 +41,14 @@ class Tasks:
             UnknownBaseModel, BaseModelUnavailable, PathRefused: what `BaseModels.resolve` says.
             UnknownModel, JobFailed: the model that FIT goes on from is not there, or has no files.
         """
-        config = self._config
+        config = self._config.of(job.workspace)
         base = folder.read_base()
         if base is None:
             is_fit = job.spec.kind is JobKind.FIT
-            base = self._find_model(job.spec.base, is_pointless) if is_fit else self._bases.resolve(job.spec.base)
+            if is_fit:
+                base = self._find_model(job.spec.base, config.models, is_pointless)
+            else:
+                base = self._bases.under(config.workspace).resolve(job.spec.base)
             folder.write_base(base)
         folder.state.mkdir(exist_ok=True)
         return Task(
@@ -62,10 +66,10 @@ class Tasks:
             config.torchrun,
         )
 
-    def _find_model(self, name: str, is_pointless: Callable[[], bool]) -> BaseModel:
+    def _find_model(self, name: str, store: Path, is_pointless: Callable[[], bool]) -> BaseModel:
         """The newest version of a model, as a base."""
         model = insist(lambda: self._catalog.get_model(name), is_pointless)
-        folder = version_folder(self._config.models, model.name, model.version).resolve()
+        folder = version_folder(store, model.name, model.version).resolve()
         if model.state is ModelState.PENDING or not folder.exists():
             raise JobFailed(
                 f"model {model.name!r}, version {model.version}, is not in the model store",
