@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from query_service.explaining.figures import duration, number, share, size
@@ -91,10 +91,19 @@ def _estimate(step: Transcribe | Evaluate, view: View, soundings: Soundings) -> 
         step.model.text, step.version, step.batch_size, lengths, soundings.usable, hotwords=hotwords
     )
     try:
-        return view.work.services.inference.estimate(request)
+        estimate = view.work.services.inference.estimate(request)
+        return _spread(estimate, view.work.services.count_inference(), soundings.usable)
     except ThanoSQLError as error:
         view.work.cancellation.check()
         return TranscriptionEstimate(reason=error.message)
+
+
+def _spread(estimate: TranscriptionEstimate, servers: int, recordings: int) -> TranscriptionEstimate:
+    """What it takes where several servers share the work, each as fast as the one that was asked."""
+    if servers < 2 or not estimate.is_known:
+        return estimate
+    elapsed = estimate.elapsed_seconds / max(1, min(servers, recordings))
+    return replace(estimate, elapsed_seconds=elapsed, reason=f"{estimate.reason}, shared by {servers} servers")
 
 
 def _tell(step: Transcribe | Evaluate, load: Workload) -> Iterator[str]:

@@ -11,9 +11,12 @@ import grpc
 from query_service.config import QueryConfig
 from query_service.running.peers import Peers
 from thanosql.clients import CatalogClient, InferenceClient, TrainerClient
-from thanosql.errors import Cancelled
+from thanosql.errors import Cancelled, Unavailable
 from thanosql.open_inference import SCHEME, OpenInferenceClient
 from thanosql.rpc.targets import find_servers, is_several
+
+ANSWER_SECONDS = 2.0
+"""In which a server must say whether it serves."""
 
 T = TypeVar("T", CatalogClient, TrainerClient, InferenceClient)
 
@@ -61,6 +64,16 @@ class Services:
             Unavailable: DNS knows none.
         """
         return find_servers(self._config.inference) if self.has_replicas else (self._config.inference,)
+
+    def count_inference(self) -> int:
+        """How many servers transcribe at this moment, those alone that serve; 1 where that cannot be told."""
+        if not self.has_replicas:
+            return 1
+        try:
+            asked = [self.inference_at(each).ask_health(ANSWER_SECONDS) for each in self.find_inference()]
+        except Unavailable:
+            return 1
+        return max(1, sum(answer() is True for answer in asked))
 
     def inference_at(self, address: str) -> InferenceClient | OpenInferenceClient:
         """One of the servers that `find_inference` found."""

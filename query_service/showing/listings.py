@@ -67,8 +67,14 @@ def column_rows(table: Table) -> Rows:
     return make_rows(columns, [(column.name, column.type) for column in table.columns])
 
 
-def property_rows(model: Model, serving: ModelStatistics | None = None) -> Rows:
-    """DESCRIBE MODEL: what it is, its training report with a row for each figure, and how it is served, where known."""
+def property_rows(model: Model, serving: ModelStatistics | None = None, servers: int = 1) -> Rows:
+    """DESCRIBE MODEL: what it is, its training report with a row for each figure, and how it is served, where known.
+
+    Args:
+        model: The version that is shown.
+        serving: As one server tells it.
+        servers: That share the work.
+    """
     values: list[tuple[str, str | None]] = [
         ("name", model.name),
         ("version", str(model.version)),
@@ -81,6 +87,7 @@ def property_rows(model: Model, serving: ModelStatistics | None = None) -> Rows:
     ]
     values += [(f"report.{name}", text) for name, text in _flatten(json.loads(model.report or "{}"))]
     values += _serving_rows(serving) if serving else []
+    values += [("serving.servers", str(servers))] if servers > 1 else []
     return make_rows({"property": pa.string(), "value": pa.string()}, values)
 
 

@@ -33,7 +33,8 @@ def _show_model(step: p.ShowModel, work: Work) -> Steps:
         serving = work.services.inference.get_statistics(model.name, model.version)
     except (Unavailable, TimedOut, NotSupported) as error:
         yield Notice(f"How the model is served is not shown: {error.message}")
-    return (yield from _show(property_rows(model, serving[0] if serving else None)))
+    servers = work.services.count_inference()
+    return (yield from _show(property_rows(model, serving[0] if serving else None, servers)))
 
 
 STEPS: dict[type[Any], StepRunner] = {

@@ -297,3 +297,13 @@ def test_a_statement_is_cancelled_though_servers_are_stuck(replicas, predict):
     events.close()
     go_on.set()
     assert time.monotonic() - begun < 30
+
+
+def test_explain_and_describe_know_how_many_share_the_work(services, replicas, ready_model):
+    (path,) = services.recordings("explained.wav")
+    client = services.another(inference=both(replicas))
+    statement = f"EXPLAIN PREDICT USING {ready_model} OPTIONS (audio_col='path') AS SELECT '{path}' AS path"
+    text = str(rows_of([each.event for each in client.execute(statement)]))
+    assert "shared by 2 servers" in text
+    described = rows_of([each.event for each in client.execute(f"DESCRIBE MODEL {ready_model}")])
+    assert {"property": "serving.servers", "value": "2"} in described
