@@ -14,6 +14,7 @@ import torch
 
 from thanosql.held_out import SampleClip, write_sample
 from thanosql.modelstore import GRAPH, ModelDescription, new_version, write_description
+from thanosql.rpc.spans import span
 from thanosql.types import Progress
 from trainer_service.bases.checkpoints import Checkpoint
 from trainer_service.export.graph import SpeechGraph, Waveform, fold_weight_norm, frame_geometry
@@ -55,22 +56,27 @@ def write_version(
     tell = tell or (lambda _: None)
     with new_version(store, description.name, description.version) as folder:
         tell(Progress("export", 0, 1))
-        torch.nn.Module.to(checkpoint.model, "cpu")
-        checkpoint.model.train(False)
-        checkpoint.model.save_pretrained(folder)
-        checkpoint.tokenizer.save_pretrained(folder)
-        checkpoint.feature_extractor.save_pretrained(folder)
-        graph = checkpoint.graph().eval()
-        export_graph(graph, folder / GRAPH)
+        with span("export"):
+            torch.nn.Module.to(checkpoint.model, "cpu")
+            checkpoint.model.train(False)
+            checkpoint.model.save_pretrained(folder)
+            checkpoint.tokenizer.save_pretrained(folder)
+            checkpoint.feature_extractor.save_pretrained(folder)
+            graph = checkpoint.graph().eval()
+            export_graph(graph, folder / GRAPH)
         tell(Progress("export", 1, 1))
         tell(Progress("check the export", 0, 1))
         complete = describe(checkpoint, description)
-        parity = measure_parity(graph, folder / GRAPH, [*probe_clips(), *clips], complete.sample_rate)
-        require_parity(parity)
+        with span("parity gate") as gate:
+            parity = measure_parity(graph, folder / GRAPH, [*probe_clips(), *clips], complete.sample_rate)
+            gate.set("thanosql.parity.onnx", float(parity.onnx))
+            gate.set("thanosql.parity.batch", float(parity.batch))
+            require_parity(parity)
         tell(Progress("check the export", 1, 1))
         report = {**description.report, "parity": parity.to_json()}
         if sample:
-            report["int8"] = write_int8(folder, complete, sample, tell)
+            with span("quantise"):
+                report["int8"] = write_int8(folder, complete, sample, tell)
         complete = replace(complete, parity=parity.to_json(), report=report)
         write_description(folder, complete)
         write_sample(folder, sample, complete.sample_rate)
