@@ -13,6 +13,7 @@ job has written it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import signal
@@ -29,8 +30,12 @@ from typing import Any, NoReturn
 
 from thanosql.errors import JobFailed, ThanoSQLError
 from thanosql.modelstore import require_writable
+from thanosql.rpc.spans import span
 from thanosql.types import JobKind, JobResult, Notice, Progress
 from trainer_service.jobs.jobs import Message, Product, Task, explain_disk, is_disk_full, write_line
+from trainer_service.jobs.told_outside import send_log, traced
+
+log = logging.getLogger("trainer_service.runner")  # as a program it has another name
 
 STOP_WITHIN = 0.5
 """Seconds from SIGTERM to the end of the process; the parent kills it soon after."""
@@ -75,9 +80,11 @@ def main() -> None:
                 messages.flush()
 
     code = 0
+    send_log(write)
     is_stopping = listen_for_stop()
     try:
-        product = work(task, thin_out(write), is_stopping)
+        with traced(task if is_first else replace(task, otlp_endpoint="")):
+            product = work(task, thin_out(write), is_stopping)
         if product is not None:
             write(product)
     except Exception as error:
@@ -136,19 +143,22 @@ def work(task: Task, say: Say, is_stopping: Callable[[], bool] = lambda: False) 
     began = time.monotonic()
     require_writable(Path(task.models), task.spec.model)
     say(Progress("load the base model", 0, 1))
-    import torch
-    import transformers
+    with span("import"):
+        import torch
+        import transformers
 
-    from trainer_service.bases.checkpoints import load_checkpoint
-    from trainer_service.export.export import describe, new_description, write_version
-    from trainer_service.training.distributed import join_ranks
-    from trainer_service.training.machine import available_cores, choose_device
+        from trainer_service.bases.checkpoints import load_checkpoint
+        from trainer_service.export.export import describe, new_description, write_version
+        from trainer_service.training.distributed import join_ranks
+        from trainer_service.training.machine import available_cores, choose_device
 
     device = choose_device(task.device)
     with ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         torch.set_num_threads(task.threads or max(1, available_cores() // ranks.world_here))
-        checkpoint = load_checkpoint(task.base, say)
+        log.info("%s of %s begins on %s, from %s", task.spec.kind.value, task.spec.model, device, task.base.checkpoint)
+        with span("load the base model"):
+            checkpoint = load_checkpoint(task.base, say)
         say(Progress("load the base model", 1, 1))
         spec = task.spec
         description = new_description(spec.model, task.version, class_name=task.class_name, base=task.origin, report={})

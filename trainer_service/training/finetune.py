@@ -16,6 +16,7 @@ What it does differently from a plain training loop, and why:
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from thanosql.modelstore import ModelDescription
+from thanosql.rpc.spans import span
 from thanosql.scoring import character_errors, word_errors
 from thanosql.types import Notice, Progress, Severity
 from trainer_service.data.dataset import Utterance
@@ -44,10 +46,12 @@ from trainer_service.training.features import FeatureStore
 from trainer_service.training.hearing import log_probabilities, transcribe
 from trainer_service.training.lora import add_adapters, merge_adapters
 from trainer_service.training.loss import Objective
-from trainer_service.training.machine import choose_precision, is_out_of_memory, memory_in_use
+from trainer_service.training.machine import choose_precision, is_about_order, is_out_of_memory, memory_in_use
 from trainer_service.training.plateau import find_plateau
 from trainer_service.training.recipe import Recipe, frozen_steps, rate_at
 from trainer_service.training.training_state import TrainingState, Weights
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 30.0
 """Between two checkpoints, at least; and twenty times as long as the last one took to write."""
@@ -194,21 +198,28 @@ class FineTuning:
         done = 0
         for epoch in self._epochs:
             first, done = done, done + len(epoch.steps)
-            self._graph.train()
-            for step in range(max(0, course.step - first), len(epoch.steps)):
-                self._take_step(epoch, step)
-                is_due = self._clock() - self._saved_at > max(CHECKPOINT_SECONDS, 20 * self._write_seconds)
-                if is_due and course.step < done:
-                    self._save()
-            if len(course.losses) < epoch.number:
-                course.end_epoch()
-            if self._held_out and len(course.evaluated) < epoch.number:
-                self._evaluate(epoch.number)
+            with span("epoch", {"thanosql.epoch": epoch.number, "thanosql.steps": len(epoch.steps)}):
+                self._learn(epoch, first, done)
             if self._recipe.early_stopping and course.has_stopped_improving(self._recipe.patience):
                 best = course.best(1)[0]
                 self._tell(Notice(f"Stopped early: {self._recipe.patience} epochs were no better than epoch {best}."))
                 break
         return epoch.number
+
+    def _learn(self, epoch: Epoch, first: int, end: int) -> None:
+        """What is still to be done of an epoch, whose steps are those from `first` to `end`, and its evaluation."""
+        course = self._course
+        self._graph.train()
+        for step in range(max(0, course.step - first), len(epoch.steps)):
+            self._take_step(epoch, step)
+            is_due = self._clock() - self._saved_at > max(CHECKPOINT_SECONDS, 20 * self._write_seconds)
+            if is_due and course.step < end:
+                self._save()
+        if len(course.losses) < epoch.number:
+            course.end_epoch()
+        if self._held_out and len(course.evaluated) < epoch.number:
+            with span("evaluate"):
+                self._evaluate(epoch.number)
 
     # --- a step ---
 
@@ -223,8 +234,6 @@ class FineTuning:
         for group in optimizer.param_groups:
             group["lr"] = rate_at(self._recipe, course.step, self._steps)
         while True:
-            # For dropout and layerdrop; masks have a source of their own.
-            torch.manual_seed((self._recipe.seed * 1_000_003 + course.step) * self._ranks.world + self._ranks.rank)
             parts = split_step(own, epoch.seconds, self._at_once)
             loss, problem, ran_out = self._add_up_gradients(epoch, parts, labels)
             loss, any_ran_out, any_problem, stops = self._ranks.add(loss, ran_out, problem != "", self._is_stopping())
@@ -259,7 +268,10 @@ class FineTuning:
             The loss summed over its rows, in nats; the rows whose loss is no number; and whether memory ran out.
         """
         total = 0.0
-        head_only = self._course.step < frozen_steps(self._recipe, self._steps)
+        # For dropout and layerdrop; masks have a source of their own.
+        step = self._course.step
+        torch.manual_seed((self._recipe.seed * 1_000_003 + step) * self._ranks.world + self._ranks.rank)
+        head_only = step < frozen_steps(self._recipe, self._steps)
         try:
             for part in parts:
                 if self._is_stopping():
@@ -275,10 +287,16 @@ class FineTuning:
                 torch.autograd.backward(losses.sum() / labels)
                 total += float(losses.detach().sum())
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
+            if is_out_of_memory(error):
+                return total, "", True
+            if not is_about_order(error):
                 raise
-            return total, "", True
-        return total, "", False
+            torch.use_deterministic_algorithms(False)
+        else:
+            return total, "", False
+        self._tell(Notice("This network cannot be trained on this device to the last bit the same each time."))
+        self._optimizer.zero_grad(set_to_none=True)
+        return self._add_up_gradients(epoch, parts, labels)
 
     def _take_less(self, epoch: Epoch, parts: Sequence[Sequence[int]]) -> None:
         """Halves what is computed at once; here, where the error and the tensors that it held are gone."""
@@ -330,6 +348,7 @@ class FineTuning:
         texts = self._hear(f"evaluate after epoch {epoch}")
         wer, cer = self._rates(texts)
         course.evaluated.append((wer, cer, epoch))
+        log.info("epoch %d: loss %.4g, word error rate %.1f %%", epoch, course.losses[-1], 100 * wer)
         best = course.best(self._recipe.averaged)
         if epoch in best:
             self._keep("the weights of this epoch", lambda: self._state.save_weights(epoch, self._copy(), kept=best))

@@ -14,6 +14,7 @@ from thanosql.audio import read_audio
 from thanosql.held_out import SampleClip, choose_sample
 from thanosql.language_model import Weights
 from thanosql.modelstore import ModelDescription
+from thanosql.rpc.spans import span
 from thanosql.types import JobResult, Notice, Progress, Severity
 from trainer_service.bases.checkpoints import Checkpoint
 from trainer_service.bases.head import fit_head
@@ -105,7 +106,8 @@ def train(
     if ranks.is_first:
         limits = Limits(rate, task.max_seconds, lambda samples: int(frame_count(config, samples)))
         threads = torch.get_num_threads()
-        checked = check_rows(rows, Path(task.workspace), head.alphabet, task.base.name, limits, say, threads=threads)
+        with span("check data", {"thanosql.rows": len(rows)}):
+            checked = check_rows(rows, Path(task.workspace), head.alphabet, task.base.name, limits, say, threads=threads)
         for notice in checked[1].notices():
             say(notice)
     utterances, data = ranks.share(checked)
@@ -142,7 +144,8 @@ def train(
             ranks=ranks,
             is_stopping=is_stopping,
         )
-        outcome = training.run()
+        with span("fine-tune"):
+            outcome = training.run()
         if built is None:
             return None
         language_model_report, language_model, choice = try_language_model(
