@@ -58,6 +58,7 @@ class ServiceConfig:
         "the installation's secret, which the services send one another; whoever sends it to the query service is an "
         "administrator; empty: none is asked for",
     )
+    insecure: bool = setting(False, "listen where other machines reach it although no token is asked for")
     grace: float = setting(10.0, "seconds that running calls may take after SIGTERM")
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR")
     log_format: str = setting("text", "text or json: how a line of the log is written")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from thanosql.errors import InternalError, NotFound, NotSupported, ThanoSQLError, TimedOut, Unavailable
 from thanosql.session import Session
-from thanosql.workspace import STATE_FOLDER
+from thanosql.workspace import STATE_FOLDER, check_name
 
 if TYPE_CHECKING:
     import grpc
 
     from thanosql.clients import QueryClient
+    from thanosql.rpc.tls import ClientTls
 
 DEFAULT_PORT = 8470
 """Port of query_service."""
@@ -57,16 +59,19 @@ class ClientSettings:
     """THANOSQL_WORKSPACE: local mode's root of the paths in statements; default: the current folder."""
     state: Path | None = None
     """THANOSQL_STATE: local mode's folder for tables and models; default: `.thanosql` in the workspace."""
+    ca: Path | None = None
+    """THANOSQL_CA: certificates of those who sign a server's, in PEM; with it, servers are called with TLS."""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Reads the environment."""
-        state = environment.get("THANOSQL_STATE")
+        state, ca = environment.get("THANOSQL_STATE"), environment.get("THANOSQL_CA")
         return cls(
             address=environment.get("THANOSQL_ADDRESS", ""),
             token=environment.get("THANOSQL_API_TOKEN") or environment.get("THANOSQL_TOKEN", ""),
             workspace=Path(environment.get("THANOSQL_WORKSPACE", "")),
             state=Path(state) if state else None,
+            ca=Path(ca) if ca else None,
         )
 
 
@@ -76,32 +81,44 @@ def connect(
     *,
     workspace: str | Path | None = None,
     state: str | Path | None = None,
+    tls: bool | None = None,
+    ca: str | Path | None = None,
 ) -> Session:
     """Opens a session.
 
     Args:
-        address: `host:port` of a query service. None: `THANOSQL_ADDRESS`, and where that is not set either, local mode:
-            the services start inside this process. If another process already runs the services of the same workspace,
-            the session joins those.
+        address: `host:port` of a query service; `grpcs://host:port`: with TLS. None: `THANOSQL_ADDRESS`, and where that
+            is not set either, local mode: the services start inside this process. If another process already runs the
+            services of the same workspace, the session joins those.
         token: The secret that the server asks for; None: `THANOSQL_API_TOKEN`.
-        workspace: Local mode's root of the paths in statements; default: the current folder.
+        workspace: Local mode's root of the paths in statements; default: the current folder. With an address: the name
+            of the server's workspace, which administrators may choose; others have that of their token.
         state: Local mode's folder for tables and models; default: `.thanosql` in the workspace.
+        tls: Whether the server is called with TLS; None: where the address says so, or `ca` is given.
+        ca: File with the certificates of those who sign the server's, in PEM; None: `THANOSQL_CA`, and without that the
+            authorities that gRPC comes with.
 
     Raises:
         Unavailable: nothing answers at `address`, or the packages that local mode needs are not installed.
         Unauthenticated: the server wants another token.
+        PermissionDenied: the token is for another workspace.
+        NotFound: the file `ca` cannot be read.
     """
     settings = ClientSettings.from_env()
-    is_local = workspace is not None or state is not None
-    if address and is_local:
+    is_local = not address and (workspace is not None or state is not None)
+    if address and state is not None:
         raise ThanoSQLError(
-            "a workspace or state folder is given together with an address",
-            hint="A server has a workspace of its own; leave out `address` for local mode.",
+            "a state folder is given together with an address",
+            hint="A server has a folder of its own; leave out `address` for local mode.",
         )
     address = address or ("" if is_local else settings.address)
     try:
         if address:
-            return Session(partial(Remote, address, settings.token if token is None else token))
+            file = settings.ca if ca is None else Path(ca)
+            at_server = "" if workspace is None else check_name(str(workspace))
+            return Session(
+                partial(Remote, address, settings.token if token is None else token, tls=tls, ca=file, workspace=at_server)
+            )
         from thanosql.local import open_local
 
         root = Path(workspace) if workspace is not None else settings.workspace
@@ -114,18 +131,27 @@ def connect(
 class Remote:
     """A connection to a query service at an address."""
 
-    def __init__(self, address: str, token: str) -> None:
+    def __init__(
+        self, address: str, token: str, *, tls: bool | None = None, ca: Path | None = None, workspace: str = ""
+    ) -> None:
         from thanosql.clients import QueryClient
         from thanosql.rpc.caller import name_caller
         from thanosql.rpc.channel import open_channel
+        from thanosql.rpc.tls import ClientTls
 
         self.address, self.log = normal_address(address), ""
-        self.description = f"connected to {self.address}"
+        if tls is None:
+            tls = is_with_tls(address, ca)
+        how = ClientTls(ca) if tls else None
+        self.description = f"connected to {self.address}" + (" with TLS" if tls else "")
+        self.description += f", workspace {workspace}" if workspace else ""
         check_port(self.address)
-        self._channel = open_channel(self.address, token)
+        if token and not tls:
+            warn_of_clear_text(self.address)
+        self._channel = open_channel(self.address, token, tls=how, workspace=workspace)
         self.client = QueryClient(self._channel, caller=name_caller())
         try:
-            check_answer(self._channel, self.client, self.address)
+            check_answer(self._channel, self.client, self.address, how)
         except BaseException:
             self._channel.close()
             raise
@@ -140,15 +166,42 @@ class Remote:
 
 
 def normal_address(address: str) -> str:
-    """`host:port` of "host", "host:port", "grpc://host:port" or "[::1]:port".
+    """`host:port` of "host", "host:port", "grpc://host:port", "grpcs://host:port" or "[::1]:port".
 
     Raises:
         ThanoSQLError: it is none of these.
     """
-    found = re.fullmatch(r"(?:(?:grpc|http)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?/?", address.strip())
+    found = re.fullmatch(r"(?:(?:grpcs?|https?)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?/?", address.strip())
     if found is None:
         raise ThanoSQLError(f"{address!r} is not an address", hint="Give host:port, as in localhost:8470.")
     return f"{found[1]}:{found[2] or DEFAULT_PORT}"
+
+
+def is_with_tls(address: str, ca: Path | None) -> bool:
+    """Whether a server is called with TLS where nothing else is said.
+
+    >>> [is_with_tls(each, None) for each in ("host:8470", "grpc://host:8470", "grpcs://host:8470")]
+    [False, False, True]
+    """
+    scheme, separator, _ = address.strip().partition("://")
+    return scheme in ("grpcs", "https") if separator else ca is not None
+
+
+_warned: set[str] = set()
+
+
+def warn_of_clear_text(address: str) -> None:
+    """Warns, once for each server, that the token can be read on its way there."""
+    from thanosql.rpc.port import is_loopback
+
+    if is_loopback(address.rsplit(":", 1)[0]) or address in _warned:
+        return
+    _warned.add(address)
+    warnings.warn(
+        f"the token goes to {address} unencrypted, and so does everything else. Where the server has TLS, connect with "
+        f"grpcs://{address}, tls=True or ca='file'.",
+        stacklevel=2,
+    )
 
 
 def check_port(address: str, seconds: float = ANSWER_WITHIN) -> None:
@@ -165,7 +218,7 @@ def check_port(address: str, seconds: float = ANSWER_WITHIN) -> None:
         ) from None
 
 
-def check_answer(channel: grpc.Channel, client: QueryClient, address: str) -> None:
+def check_answer(channel: grpc.Channel, client: QueryClient, address: str, tls: ClientTls | None = None) -> None:
     """Raises where what listens at `address` is no query service, or wants another token."""
     import grpc
 
@@ -175,6 +228,10 @@ def check_answer(channel: grpc.Channel, client: QueryClient, address: str) -> No
         with suppress(NotFound):
             client.cancel(NO_QUERY)
     except (grpc.FutureTimeoutError, NotSupported, InternalError, Unavailable, TimedOut) as error:
+        from thanosql.rpc.tls import explain_failure
+
+        if why := explain_failure(address, tls):
+            raise Unavailable(f"the server at {address} is not understood", hint=why) from None
         reason = str(error).splitlines()[0] if isinstance(error, ThanoSQLError) else "it does not speak gRPC"
         raise Unavailable(
             f"what listens at {address} is not ThanoSQL's query service: {reason}",

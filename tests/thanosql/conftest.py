@@ -157,5 +157,5 @@ def peer(start_peer: Callable[..., Peer]) -> Peer:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of whoever runs the tests must not lead them to a server."""
-    for name in ("ADDRESS", "API_TOKEN", "TOKEN", "WORKSPACE", "STATE"):
+    for name in ("ADDRESS", "API_TOKEN", "TOKEN", "WORKSPACE", "STATE", "CA"):
         monkeypatch.delenv(f"THANOSQL_{name}", raising=False)

@@ -17,7 +17,15 @@ import pytest
 import thanosql
 from thanosql.clients import QueryClient
 from thanosql.connection import Remote, normal_address
-from thanosql.errors import DataError, InternalError, NotFound, Unauthenticated, Unavailable, UnknownTable
+from thanosql.errors import (
+    DataError,
+    InternalError,
+    InvalidOption,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    UnknownTable,
+)
 from thanosql.follow import follow
 from thanosql.rpc.caller import name_caller
 from thanosql.rpc.channel import open_channel
@@ -211,8 +219,13 @@ def test_address_and_token_come_from_the_environment(start_peer, monkeypatch):
         assert "secret" not in repr(session)
 
 
-def test_a_workspace_together_with_an_address_is_refused(tmp_path):
+def test_a_state_folder_together_with_an_address_is_refused(tmp_path):
     with pytest.raises(thanosql.ThanoSQLError, match="together with an address"):
+        thanosql.connect("localhost:1", state=tmp_path)
+
+
+def test_a_workspace_of_a_server_has_a_name_and_no_folder(tmp_path):
+    with pytest.raises(InvalidOption, match="not the name of a workspace"):
         thanosql.connect("localhost:1", workspace=tmp_path)
 
 
@@ -223,6 +236,7 @@ def test_a_workspace_together_with_an_address_is_refused(tmp_path):
         ("speech:1", "speech:1"),
         ("grpc://speech:1/", "speech:1"),
         ("http://10.0.0.1:8470", "10.0.0.1:8470"),
+        ("grpcs://speech:1", "speech:1"),
         ("[::1]:9", "[::1]:9"),
     ],
 )

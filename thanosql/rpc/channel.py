@@ -11,6 +11,7 @@ import grpc
 from thanosql.rpc.identity import WORKSPACE_KEY, current_identity
 from thanosql.rpc.logs import METADATA_KEY, QUERY_KEY, current_query_id, current_request_id
 from thanosql.rpc.targets import grpc_target, is_several
+from thanosql.rpc.tls import ClientTls
 from thanosql.rpc.telemetry import End, Tracing, user_headers
 from thanosql.workspace import DEFAULT_WORKSPACE
 
@@ -85,20 +86,32 @@ _CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
-def open_channel(address: str, token: str = "", tracing: Tracing | None = None) -> grpc.Channel:
+def open_channel(
+    address: str,
+    token: str = "",
+    tracing: Tracing | None = None,
+    *,
+    tls: ClientTls | None = None,
+    workspace: str = "",
+) -> grpc.Channel:
     """A channel to `address`; connects when first used.
 
     It is "host:port", or stands for several servers that calls take turns with (`thanosql.rpc.targets`). Every call
-    carries `token`, and the id of the request and the workspace on whose behalf it is made; with `tracing`, it is a
-    span.
+    carries `token`, and the id of the request and the workspace on whose behalf it is made, or `workspace`; with
+    `tracing`, it is a span.
 
     Raises:
         Unavailable: no name of a list of servers can be resolved.
+        NotFound: the file that `tls` names cannot be read.
     """
     config = BALANCED_CONFIG if is_several(address) else SERVICE_CONFIG
     options = (*_CHANNEL_OPTIONS, ("grpc.service_config", json.dumps(config)))
-    channel = grpc.insecure_channel(grpc_target(address), options=options)
-    return grpc.intercept_channel(channel, _MetadataSender(token, tracing))
+    target = grpc_target(address)
+    if tls is None:
+        channel = grpc.insecure_channel(target, options=options)
+    else:
+        channel = grpc.secure_channel(target, tls.credentials(), options=options)
+    return grpc.intercept_channel(channel, _MetadataSender(token, tracing, workspace))
 
 
 class _CallDetails(NamedTuple):
@@ -118,8 +131,8 @@ class _MetadataSender(
 ):
     """Adds `authorization: Bearer …`, `x-request-id` and the workspace to every call."""
 
-    def __init__(self, token: str, tracing: Tracing | None) -> None:
-        self._tracing = tracing
+    def __init__(self, token: str, tracing: Tracing | None, workspace: str) -> None:
+        self._tracing, self._workspace = tracing, workspace
         self._always = [("authorization", f"Bearer {token}")] if token else []
 
     def _send(self, continuation: Callable[[Any, Any], Any], details: grpc.ClientCallDetails, request: Any) -> Any:
@@ -129,8 +142,8 @@ class _MetadataSender(
             metadata.append((METADATA_KEY, request_id))
         if query_id := current_query_id():
             metadata.append((QUERY_KEY, query_id))
-        workspace = current_identity().workspace
-        if workspace != DEFAULT_WORKSPACE:
+        workspace = self._workspace or current_identity().workspace
+        if self._workspace or workspace != DEFAULT_WORKSPACE:
             metadata.append((WORKSPACE_KEY, workspace))
         end: End | None = None
         if self._tracing is not None:

@@ -19,18 +19,20 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from thanosql.configuration import ServiceConfig, parse_arguments
-from thanosql.errors import ThanoSQLError, Unavailable
+from thanosql.errors import ThanoSQLError
 from thanosql.monitoring.calls import CallFigures
 from thanosql.monitoring.exposition import MetricsServer
 from thanosql.monitoring.families import Metrics
 from thanosql.monitoring.process import process_metrics
 from thanosql.rpc.calls import Authenticate, authenticate_peers
-from thanosql.rpc.channel import OPTIONS
+from thanosql.rpc.channel import MAX_MESSAGE_BYTES
 from thanosql.rpc.descriptors import Descriptors
 from thanosql.rpc.health import AsyncioHealth, HealthStates, ThreadedHealth
 from thanosql.rpc.interceptors import AsyncioInterceptor, ThreadedInterceptor
 from thanosql.rpc.logs import configure_logging
+from thanosql.rpc.port import Port
 from thanosql.rpc.telemetry import find_tracing, hold_tracing
+from thanosql.rpc.tls import ServerCertificate
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +49,6 @@ REFUSE_FOR = 0.05
 """Seconds in which new calls are refused with a message, before gRPC stops listening and may drop one in between."""
 TERMINATE_WITHIN = 1.0
 """Seconds that calls have after the grace to end as unavailable, with a message, before gRPC cuts them off."""
-
-# Two servers must never share a port in silence.
-_SERVER_OPTIONS = (
-    *OPTIONS,
-    ("grpc.so_reuseport", 0),
-    ("grpc.keepalive_permit_without_calls", 1),
-    # Our clients ask every 40 s whether a quiet stream is still there; gRPC takes more than one question in five
-    # minutes for an attack, and ends the connection.
-    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
-)
 
 
 class RunningServer(Protocol):
@@ -81,6 +73,8 @@ def start_server(
     *,
     threads: int = 16,
     authenticate: Authenticate | None = None,
+    certificate: ServerCertificate | None = None,
+    largest_message: int = MAX_MESSAGE_BYTES,
     health: HealthStates | None = None,
     at_grace_end: Actions = (),
     on_stop: Actions = (),
@@ -93,6 +87,8 @@ def start_server(
         services: By name, how each adds itself to the server.
         threads: Calls that are answered at once.
         authenticate: Whom a call is made for; left out: other services are believed, who know the secret.
+        certificate: Where the port has TLS.
+        largest_message: Bytes of the largest message that is taken.
         health: States that the service wants to set itself, beside those of the process and its services.
         at_grace_end: What ends calls that wait for something and outlast the grace; it should raise `Unavailable` in
             them. What is sent after it ends as unavailable by itself.
@@ -104,7 +100,8 @@ def start_server(
     """
     authenticate = authenticate or authenticate_peers(config.service, config.token)
     health = health or HealthStates()
-    return _ThreadedServer(config, services, threads, authenticate, health, at_grace_end, on_stop, metrics)
+    port = Port(config, certificate, largest_message)
+    return _ThreadedServer(config, services, threads, authenticate, port, health, at_grace_end, on_stop, metrics)
 
 
 def start_aio_server(
@@ -169,18 +166,6 @@ def _reflected(services: Mapping[str, Registration]) -> list[str]:
     return [*services, HEALTH, reflection.SERVICE_NAME]
 
 
-def _bind(server: Any, config: ServiceConfig) -> int:
-    where = f"{config.host}:{config.port}"
-    try:
-        port: int = server.add_insecure_port(where)
-    except RuntimeError as error:
-        raise Unavailable(
-            f"{config.service}_service cannot listen on {where}: {error}",
-            hint="Is another server on that port? Choose another with --port, or 0 for any free one.",
-        ) from error
-    return port
-
-
 def _log_termination(calls: int, grace: float) -> None:
     if calls:
         log.warning("%d calls were not done within %g s: they are ended as unavailable", calls, grace)
@@ -211,6 +196,7 @@ class _ThreadedServer:
         services: Mapping[str, Registration],
         threads: int,
         authenticate: Authenticate,
+        port: Port,
         health: HealthStates,
         at_grace_end: Actions,
         on_stop: Actions,
@@ -224,7 +210,7 @@ class _ThreadedServer:
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix=f"{config.service}-call"),
             interceptors=[self._calls],
-            options=_SERVER_OPTIONS,
+            options=port.options,
         )
         for register in services.values():
             register(self._server)
@@ -232,7 +218,7 @@ class _ThreadedServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._checks, self._server)
         reflection.enable_server_reflection(_reflected(services), self._server)
         try:
-            self.port = _bind(self._server, config)
+            self.port = port.bind(self._server)
         except BaseException:
             self._let_tracing_go()
             self._page.close()
@@ -323,16 +309,17 @@ class _AsyncioServer:
         authenticate = authenticate_peers(self._config.service, self._config.token)
         tracing = find_tracing(self._config)
         self._calls = AsyncioInterceptor(self._config.service, authenticate, tracing, self._page.figures)
-        self._server = grpc.aio.server(interceptors=[self._calls], options=_SERVER_OPTIONS)
+        port = Port(self._config)
+        self._server = grpc.aio.server(interceptors=[self._calls], options=port.options)
         for register in self._services.values():
             register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(AsyncioHealth(self._health), self._server)
         reflection.enable_server_reflection(_reflected(self._services), self._server, self._descriptors)
-        port = _bind(self._server, self._config)
+        number = port.bind(self._server)
         await self._server.start()
         for name in ("", *self._services):
             self._health.set(name, True)
-        return port
+        return number
 
     async def _stop(self, grace: float) -> None:
         self._calls.drain()
