@@ -13,7 +13,7 @@ import grpc
 
 from thanosql.clients import CatalogClient
 from thanosql.convert import from_message, to_message
-from thanosql.errors import DataError
+from thanosql.errors import DataError, TimedOut, Unavailable
 from thanosql.rpc.identity import current_identity
 from thanosql.types import BaseModel, JobProgress, JobResult, JobSpec, Notice, Progress, Rows
 from thanosql.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
@@ -23,6 +23,7 @@ from trainer_service.datasets.datasets import Datasets
 from trainer_service.jobs.job_folder import JobFolder
 from trainer_service.jobs.jobs import check_spec
 from trainer_service.jobs.origin import note_origin
+from trainer_service.jobs.patience import insist
 from trainer_service.jobs.turns import announce_turn
 from trainer_service.jobs.watch import watch
 from trainer_service.jobs.worker import Worker
@@ -93,7 +94,9 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
             ahead = [job for job in self._catalog.list_jobs() if not job.state.ended]
             if (notice := announce_turn(ahead)) is not None:
                 folder.events.append(notice)
-            job = self._catalog.create_job(folder.path.name, spec)
+            job = insist(lambda: self._catalog.create_job(folder.path.name, spec), lambda: not context.is_active())
+        except (Unavailable, TimedOut):
+            raise  # the catalog may have the job, whose rows these are; if not, they are an orphan's and go in time
         except BaseException:
             folder.remove()
             raise

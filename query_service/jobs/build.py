@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from query_service.jobs.follow import follow_job, shorten
+from query_service.jobs.submitting import submit_once
 from query_service.planning.result_columns import find_column, missing_column
 from query_service.planning.steps import FitModel, TrainModel
 from query_service.running.arrow import is_text, make_rows, read_rows
@@ -45,7 +46,7 @@ def train(step: TrainModel, work: Work) -> Steps:
             if pacer.lets_through(progress, work.clock()):
                 yield progress
         check_first_files(spool, work, step)
-        job = work.services.trainer.submit_job(job_spec(step), spool.read())
+        job = yield from submit_once(job_spec(step), spool.read(), work)
     yield Notice(f"This is job {shorten(job.id)}: CANCEL JOB {shorten(job.id)} stops it, RESUME JOB goes on with it.")
     result = yield from follow_job(job.id, work)
     yield result_rows(result)

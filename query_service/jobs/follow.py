@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 
+from query_service.jobs.submitting import submit_once
 from query_service.planning.steps import MakeReady
 from query_service.running.progress import Pacer
 from query_service.running.work import SUCCESS, Outcome, Steps, Work
@@ -92,7 +93,7 @@ def make_ready(step: MakeReady, work: Work) -> Steps:
             yield Notice(base.fallback_notice, Severity.WARNING)
         yield Notice(f"{step.model} is used for the first time: it is made ready from {base.checkpoint}.")
         spec = JobSpec(JobKind.EXPORT, model=step.model.text, base=step.base)
-        job = work.services.trainer.submit_job(spec, rows=())
+        job = yield from submit_once(spec, (), work)
         result = yield from follow_job(job.id, work, is_aside=True)
         return Outcome(message=SUCCESS, version=result.version)
     finally:

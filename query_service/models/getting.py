@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from query_service.jobs.follow import follow_job, shorten
+from query_service.jobs.submitting import submit_once
 from query_service.language.options import Name
 from query_service.language.source import suggest
 from query_service.planning.prebuilt import NAMED_HERE, base_of
@@ -124,7 +125,7 @@ def _export(
     if resolved.fallback_notice:
         yield Notice(resolved.fallback_notice, Severity.WARNING)
     spec = JobSpec(JobKind.EXPORT, model=model.text, base=base, new_version=True, statement=statement)
-    job = work.services.trainer.submit_job(spec, rows=())
+    job = yield from submit_once(spec, (), work)
     yield Notice(f"This is job {shorten(job.id)}: CANCEL JOB {shorten(job.id)} stops it.")
     result = yield from follow_job(job.id, work)
     return Outcome(message=f"{SUCCESS}: model {model}, version {result.version}", version=result.version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from thanosql.modelstore import delete_version
 from thanosql.rpc.identity import working_for
 from thanosql.types import Job, JobKind, JobState, Model, ModelState
 from trainer_service.config import TrainerConfig
-from trainer_service.jobs.job_folder import JobFolder
+from trainer_service.jobs.job_folder import JobFolder, remove_unfinished
 from trainer_service.jobs.jobs import Product, explain_disk, is_disk_full
 from trainer_service.jobs.origin import note_origin
 from trainer_service.jobs.patience import insist
@@ -22,6 +23,9 @@ from trainer_service.jobs.retention import choose_expired
 from trainer_service.monitoring import JobFigures
 
 log = logging.getLogger(__name__)
+
+ORPHAN_SECONDS = 3_600.0
+"""After which the folder of a job that the catalog does not know is removed; until then it may be about to be told."""
 
 
 class Endings:
@@ -146,13 +150,19 @@ class Endings:
 
     def _drop_expired_in(self, config: TrainerConfig) -> None:
         try:
+            remove_unfinished(config.jobs)
             folders = [JobFolder(config.jobs, path.name) for path in config.jobs.glob("[!.]*") if path.is_dir()]
             held = {folder.path.name: folder for folder in folders if folder.rows.exists() or folder.state.exists()}
             if not held:
                 return
             large = {name for name, folder in held.items() if folder.read_checkpoint()}
             with self._lock:
-                jobs = [job for job in self._catalog.list_jobs() if job.id in held]
+                every = self._catalog.list_jobs()
+                for name in held.keys() - {job.id for job in every}:
+                    if time.time() - held[name].path.stat().st_mtime > ORPHAN_SECONDS:
+                        held[name].remove()
+                        log.info("the catalog knows no job %s: its folder is removed", name)
+                jobs = [job for job in every if job.id in held]
                 now, days, most = datetime.now(UTC), config.keep_days, config.keep_jobs
                 for name in choose_expired(jobs, large, now, keep_days=days, keep_jobs=most):
                     held[name].drop_rows_and_state()

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -21,6 +23,8 @@ from trainer_service.jobs.job_events import JobEvents
 from trainer_service.jobs.job_rows import write_rows
 from trainer_service.jobs.jobs import Product, read_line, write_line
 
+UNFINISHED = ".new-"
+"""With what the name of a folder begins whose rows are not all there."""
 BOARD = "tensorboard"
 """Folder of event files; in `state/` while the job goes on, beside it when it has succeeded."""
 
@@ -57,13 +61,18 @@ class JobFolder:
             DataError: the columns `audio_path` and `text` are not there, or are no text.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".new-", dir=self.path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.path.parent))
+        # Held for as long as this process lives and writes; see `remove_unfinished`.
+        held = os.open(folder, os.O_RDONLY)
         try:
+            fcntl.flock(held, fcntl.LOCK_EX)
             count = write_rows(folder / "rows.arrow", rows)
             folder.rename(self.path)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        finally:
+            os.close(held)
         return count
 
     def remove(self) -> None:
@@ -148,6 +157,19 @@ class JobFolder:
         with contextlib.suppress(OSError):  # there is none
             (self.state / BOARD).rename(self.path / BOARD)
         shutil.rmtree(self.state, ignore_errors=True)
+
+
+def remove_unfinished(jobs: Path) -> None:
+    """Removes folders of jobs whose rows a trainer was writing when it was killed, and no others."""
+    for folder in jobs.glob(f"{UNFINISHED}*"):
+        held = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:  # a trainer is writing it
+            continue
+        finally:
+            os.close(held)
 
 
 def _write_whole(file: Path, text: str) -> None:
