@@ -60,12 +60,16 @@ ENV DEVICE=${DEVICE} \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 RUN python -m venv --without-pip /opt/thanosql && printf '%s\n' ${CONSTRAINTS} > constraints.txt
-# Packages before code: a change of the code leaves their layers as they are.
+
+# --- What each image needs. The packages' layers follow from these lists alone, and stay while they stay.
+FROM build AS requirements
 COPY pyproject.toml deploy/image/requirements.py ./
+RUN python requirements.py --device ${DEVICE} catalog postgres query inference telemetry > service.txt \
+ && python requirements.py --device ${DEVICE} trainer telemetry > trainer.txt
 
 # --- The code alone: the layer that an upgrade brings.
 FROM build AS code
-COPY README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY tutorial_data tutorial_data
 COPY trainer_service trainer_service
 COPY inference_service inference_service
@@ -75,8 +79,8 @@ COPY thanosql thanosql
 RUN pip --python /opt/thanosql/bin/python install --no-deps --prefix /code .
 
 FROM build AS service-packages
-RUN python requirements.py --device ${DEVICE} catalog postgres query inference telemetry > requirements.txt \
- && pip --python /opt/thanosql/bin/python install --requirement requirements.txt \
+COPY --from=requirements /build/service.txt ./
+RUN pip --python /opt/thanosql/bin/python install --requirement service.txt \
  && find /opt/thanosql/lib -type d \( -name tests -o -name include \) -prune -exec rm -r {} +
 
 FROM runtime AS service
@@ -84,8 +88,8 @@ COPY --from=service-packages /opt/thanosql /opt/thanosql
 COPY --from=code /code /opt/thanosql
 
 FROM build AS trainer-packages
-RUN python requirements.py --device ${DEVICE} trainer telemetry > requirements.txt \
- && pip --python /opt/thanosql/bin/python install --requirement requirements.txt \
+COPY --from=requirements /build/trainer.txt ./
+RUN pip --python /opt/thanosql/bin/python install --requirement trainer.txt \
  && find /opt/thanosql/lib -type d \( -name tests -o -name include \) -prune -exec rm -r {} +
 
 FROM runtime AS trainer

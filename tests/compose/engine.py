@@ -36,7 +36,7 @@ class Engine:
     is_own: bool
     """Whether the tests started it."""
 
-    def docker(self, *arguments: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+    def docker(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs `docker`; with `check`, a failure raises with the end of what it said."""
         return self.run(["docker", *arguments], check=check)
 
@@ -48,7 +48,7 @@ class Engine:
         extra: Mapping[str, str] | None = None,
         folder: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command against the engine.
+        """Runs a command against the engine, with `extra` variables.
 
         Raises:
             AssertionError: it failed, and `check` is true.
@@ -89,9 +89,7 @@ class Engine:
             yield process.stdin
         assert process.wait() == 0, f"docker import of {tag} failed"
 
-    def build(
-        self, folder: Path, tag: str, arguments: Mapping[str, str], *, target: str = "", variables: bool = False
-    ) -> None:
+    def build(self, folder: Path, tag: str, arguments: Mapping[str, str], *, target: str = "") -> None:
         """Builds an image with the host's network, where a page on loopback can be read."""
         command = ["docker", "build", "--network", "host", "--tag", tag]
         command += [part for name, value in arguments.items() for part in ("--build-arg", f"{name}={value}")]

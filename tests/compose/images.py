@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,10 @@ PYTHON_IMAGE, POSTGRES_IMAGE = "python:3.11-slim", "postgres:15-bookworm"
 PYTHON_STAND_IN, POSTGRES_STAND_IN = "thanosql-test/python", "thanosql-test/postgres"
 
 
+BUILT = "THANOSQL_TEST_IMAGES"
+"""Variable that is set where both images of this version are built already, to save the time."""
+
+
 def make_images(engine: Engine, checkout: Path) -> str:
     """Builds both images; gives the name of PostgreSQL's. Skips the test where there is nothing to build upon."""
     python = _find(engine, PYTHON_IMAGE, PYTHON_STAND_IN)
@@ -33,6 +38,8 @@ def make_images(engine: Engine, checkout: Path) -> str:
         if python != PYTHON_STAND_IN:
             host_files.make_python_image(engine, PYTHON_STAND_IN)
         host_files.make_postgres_image(engine, postgres, PYTHON_STAND_IN)
+    if os.environ.get(BUILT):
+        return postgres
     with _packages_of_this_machine() as packages:
         arguments = {"PYTHON_IMAGE": python, **packages}
         for target in ("service", "trainer"):

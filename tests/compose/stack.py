@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,19 @@ class Stack:
 
     def call(self, *arguments: str, check: bool = True) -> str:
         """Runs compose; what it printed."""
+        command = [*self.compose, *arguments]
+        return self.engine.run(command, check=check, extra=self.variables(), folder=self.checkout).stdout
+
+    def script(self, lines: str, folder: Path) -> None:
+        """Runs a shell script in which `docker compose` is compose, $here is `folder`, as an operator would type it."""
+        lines = f"set -e\nhere={shlex.quote(str(folder))}\n" + lines.replace("docker compose", shlex.join(self.compose))
+        self.engine.run(["sh", "-c", lines], extra=self.variables(), folder=self.checkout)
+
+    def variables(self) -> dict[str, str]:
+        """What the file .env would hold."""
         cores = os.cpu_count() or 1
-        variables = {
+        return {
+            "COMPOSE_PROJECT_NAME": f"thanosql-test-{self.port}",
             "THANOSQL_LISTEN": f"127.0.0.1:{self.port}",
             "THANOSQL_SECRETS": str(self.secrets),
             "THANOSQL_VERSION": VERSION,
@@ -48,8 +60,6 @@ class Stack:
             "TRAINER_CPUS": str(min(cores, 2)),
             "INFERENCE_CPUS": str(min(cores, 2)),
         }
-        command = [*self.compose, "--project-name", f"thanosql-test-{self.port}", *arguments]
-        return self.engine.run(command, check=check, extra=variables, folder=self.checkout).stdout
 
     def container(self, service: str) -> str:
         """The id of a service's container."""
@@ -71,14 +81,14 @@ class Stack:
         self.wait_until_healthy()
         return time.monotonic() - began
 
-    def wait_until_healthy(self) -> None:
-        """Returns when every container is.
+    def wait_until_healthy(self, services: Sequence[str] = SERVICES) -> None:
+        """Returns when the containers are.
 
         Raises:
             AssertionError: one is not in time; with the end of its log.
         """
         deadline = time.monotonic() + STARTS_WITHIN
-        for service in SERVICES:
+        for service in services:
             while (health := self.inspect(service)["State"]["Health"]["Status"]) != "healthy":
                 log = "" if time.monotonic() < deadline else self.call("logs", "--tail", "30", service)
                 assert time.monotonic() < deadline, f"{service} is {health}:\n{log}"

@@ -22,6 +22,16 @@ ONE_ROW = (
     "PREDICT USING tutorial_audio_recognition OPTIONS (cache=False) "
     "AS SELECT audio_path FROM librispeech_test ORDER BY audio_path LIMIT 1"
 )
+BACKUP = """\
+docker compose stop query trainer
+docker compose exec -T postgres pg_dumpall --username postgres --clean --if-exists > $here/postgres.sql
+docker compose exec -T catalog tar --directory /var/lib/thanosql --create files state > $here/files.tar
+docker compose start trainer query
+"""
+RESTORE = """\
+docker compose exec -T postgres psql --quiet --username postgres < $here/postgres.sql
+docker compose run --rm --no-deps -T --entrypoint tar catalog --directory /var/lib/thanosql --extract < $here/files.tar
+"""
 SMALL_BUILD = (
     "BUILD MODEL after_{service} USING Wav2Vec2EnTiny OPTIONS (epochs=1) AS SELECT * FROM librispeech_train LIMIT 4"
 )
@@ -161,6 +171,27 @@ def test_everything_is_there_when_the_containers_are_made_anew(
     print(f"\nup again after {started.start():.1f} s")
     with started.connect() as again:
         assert state_of(again) == before
+
+
+def test_a_backup_brings_back_everything_into_empty_volumes(
+    started: Stack, results: dict[str, Result], tmp_path: Path
+) -> None:
+    with started.connect() as session:
+        before = state_of(session)
+    started.script(BACKUP, tmp_path)
+    started.call("down", "--volumes")
+    started.call("up", "--detach", "--no-build", "postgres")
+    started.wait_until_healthy(["postgres"])
+    started.script(RESTORE, tmp_path)
+    started.start()
+    with started.connect() as session:
+        assert state_of(session) == before
+
+
+def test_the_page_for_operators_tells_the_commands_that_are_tested_here(checkout: Path) -> None:
+    page = (checkout / "docs" / "deploy.md").read_text("utf-8")
+    for line in (BACKUP + RESTORE).replace("$here/", "").splitlines():
+        assert line in page, line
 
 
 def test_no_secret_stands_in_a_log(started: Stack, results: dict[str, Result]) -> None:
