@@ -15,6 +15,7 @@ from query_service.callers.identify import Callers
 from query_service.config import QueryConfig
 from query_service.running.event_log import Reader
 from query_service.running.queries import QueryRegistry
+from query_service.uploading.quiet import while_heard
 from query_service.uploading.uploads import Uploads
 from thanosql.clients import QUERY_EVENTS
 from thanosql.convert import from_message, to_message
@@ -71,7 +72,9 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, requests: Iterator[query_pb2.UploadRequest], context: grpc.ServicerContext
     ) -> Iterator[query_pb2.UploadedFile]:
         """Takes files into the workspace."""
-        for ended in self._uploads.receive(current_identity().workspace, _sent(requests), context.is_active):
+        for ended in self._uploads.receive(
+            current_identity().workspace, _sent(while_heard(requests, context.cancel)), context.is_active
+        ):
             yield to_message(ended, query_pb2.UploadedFile)
 
     def CreateToken(

@@ -204,6 +204,7 @@ def test_more_clients_than_the_server_takes_at_once_wait_for_their_turn(config, 
     assert stand_in(root) == files
 
 
+@pytest.mark.slow
 def test_two_thousand_small_files_all_arrive(session, root, here):
     files = make(here, {f"calls/{number % 20}/{number}.wav": 50 + number % 7 for number in range(2_000)})
     assert len(session.upload("calls", progress=False).sent) == 2_000

@@ -28,6 +28,7 @@ class Incoming:
         underway: Where the claim is from.
         find: Looks the place up anew, when the file has come.
         overwrite: Another file that stands there is replaced.
+        changed: Folders that have new names in them are added to it.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class Incoming:
         underway: Underway,
         find: Callable[[], Path],
         overwrite: bool,
+        changed: set[Path],
     ) -> None:
         self._file, self._sent_path, self._part, self._overwrite = file, sent_path, part, overwrite
-        self._claim, self._underway, self._find = claim, underway, find
+        self._claim, self._underway, self._find, self._changed = claim, underway, find, changed
 
     @property
     def is_whole(self) -> bool:
@@ -98,7 +100,7 @@ class Incoming:
                     raise taken(self._file.path)
                 self._part.remove()
                 return self._end(UploadOutcome.IS_THERE)
-            put(self._part.place, place)
+            self._changed |= put(self._part.place, place)
         return self._end(UploadOutcome.PLACED)
 
     def _fail(self, error: OSError) -> UploadedFile:

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,33 +18,47 @@ BLOCK = 1 << 20
 """Bytes read at once."""
 
 
-def find_place(root: Path, path: str, protected: Sequence[Path]) -> Path:
-    """The place of a file below `root`, where nothing else is in the way.
+class Places:
+    """The places of files below the root of a workspace.
 
     Args:
-        root: Of the workspace.
-        path: A checked one (`rules.check_path`).
+        root: Of the workspace; made where it is not there.
         protected: Folders of the services' own, which may lie in the workspace.
 
     Raises:
-        PathRefused: a link leads out of the workspace, or into a folder of the services' own.
-        NameTaken: a folder has the name, or a file has that of one of its folders.
+        OSError: the root cannot be made.
     """
-    place = resolve(root, path)
-    base = root.resolve()
-    for each in protected:
+
+    def __init__(self, root: Path, protected: Iterable[Path]) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root.resolve()
         # One that holds the workspace, as a state folder does with those of the further workspaces, bars nothing in it.
-        if place.is_relative_to(each) and not base.is_relative_to(each):
+        self._protected = [each for each in map(Path.resolve, protected) if not self.root.is_relative_to(each)]
+
+    def find(self, path: str) -> Path:
+        """The place of a file, where nothing else is in the way.
+
+        Args:
+            path: A checked one (`rules.check_path`).
+
+        Raises:
+            PathRefused: a link leads out of the workspace, or into a folder of the services' own.
+            NameTaken: a folder has the name, or a file has that of one of its folders.
+        """
+        place = resolve(self.root, path)
+        if any(map(place.is_relative_to, self._protected)):
             raise PathRefused(f"{path!r} lies in a folder of the services' own", hint="Choose another.")
-    if place.is_dir():
-        raise NameTaken(f"{path!r} is a folder", hint="Send the file into it, or to another name.")
-    for parent in place.parents:
-        if parent == base or parent.is_dir():
-            break
-        if os.path.lexists(parent):
-            taken = parent.relative_to(base).as_posix()
-            raise NameTaken(f"{path!r} has no place: {taken!r} is a file, not a folder", hint="Choose another folder.")
-    return place
+        if place.is_dir():
+            raise NameTaken(f"{path!r} is a folder", hint="Send the file into it, or to another name.")
+        for parent in place.parents:
+            if parent == self.root or parent.is_dir():
+                break
+            if os.path.lexists(parent):
+                name = parent.relative_to(self.root).as_posix()
+                raise NameTaken(
+                    f"{path!r} has no place: {name!r} is a file, not a folder", hint="Choose another folder."
+                )
+        return place
 
 
 def holds(place: Path, file: UploadFile) -> bool:
@@ -70,23 +84,37 @@ def taken(path: str) -> NameTaken:
     return NameTaken(f"another file stands at {path!r}", hint="overwrite=True (--overwrite) replaces it.")
 
 
-def put(part: Path, place: Path) -> None:
+def put(part: Path, place: Path) -> set[Path]:
     """Moves a whole file to its place; who reads there sees the one that was there before, or this one whole.
+
+    Returns:
+        The folders with new names in them, for `sync_folders`.
 
     Raises:
         OSError: it cannot be put there.
     """
-    made = [each for each in place.parents if not each.exists()]
-    place.parent.mkdir(parents=True, exist_ok=True)
+    changed = {place.parent}
+    if not place.parent.is_dir():
+        changed |= {each.parent for each in place.parents if not each.exists()}
+        place.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.replace(place)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
         _copy(part, place)
-    # The names must be on the disk too, those of new folders included.
-    for folder in (place.parent, *(each.parent for each in made)):
-        _sync_folder(folder)
+    return changed
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Returns when the names in some folders are on the disk: those of many files at once, since it takes long."""
+    for folder in folders:
+        with suppress(OSError):  # a system whose folders cannot be opened, or one that has gone meanwhile
+            file = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
 
 
 def _copy(part: Path, place: Path) -> None:
@@ -102,12 +130,3 @@ def _copy(part: Path, place: Path) -> None:
         draft.unlink(missing_ok=True)
         raise
     part.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # a system whose folders cannot be opened
-        file = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)

@@ -7,17 +7,17 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 
 from query_service.config import QueryConfig
 from query_service.uploading.incoming import Incoming, unwritable
-from query_service.uploading.placing import find_place, holds, taken
+from query_service.uploading.placing import Places, holds, sync_folders, taken
 from query_service.uploading.rules import LARGEST_CHUNK, MOST_FILES, Limits, Room, check_file, check_room
 from query_service.uploading.underway import Underway
 from query_service.uploading.unfinished import Part, Unfinished
-from thanosql.configuration import Folders
 from thanosql.errors import DataError, InvalidOption, Overloaded, ThanoSQLError
 from thanosql.types import UploadedFile, UploadFile, UploadOutcome, UploadStart, UploadState
 
@@ -26,6 +26,16 @@ log = logging.getLogger(__name__)
 FORGET_EVERY = 600.0
 """Seconds between two looks for unfinished files that are too old."""
 DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class _Workspace:
+    """Where the files of a call go."""
+
+    places: Places
+    unfinished: Unfinished
+    changed: set[Path] = field(default_factory=set)
+    """Folders with names that may not be on the disk yet."""
 
 
 class Uploads:
@@ -60,13 +70,15 @@ class Uploads:
         if len(files) > MOST_FILES:
             raise InvalidOption(f"these are {len(files):,} files", hint=f"Ask for {MOST_FILES:,} at most at once.")
         with self._turn():
-            folders = self._config.folders(workspace)
-            return [self._find(folders, file, overwrite) for file in files]
+            where = self._open(workspace)
+            return [self._find(where, file, overwrite) for file in files]
 
     def receive(
         self, workspace: str, requests: Iterable[UploadStart | bytes], is_wanted: Callable[[], bool]
     ) -> Iterator[UploadedFile]:
         """Takes files in, one after the other; what has become of each, as soon as it is known.
+
+        The bytes of a file are on the disk before it is put in its place. When the call has ended, so are the names.
 
         Args:
             workspace: Its name.
@@ -79,8 +91,8 @@ class Uploads:
             Overloaded: too many uploads are at work.
         """
         with self._turn():
-            folders = self._config.folders(workspace)
-            self._forget(folders.root)
+            where = self._open(workspace)
+            self._forget(where)
             incoming: Incoming | None = None
             try:
                 for request in requests:
@@ -89,7 +101,7 @@ class Uploads:
                         if incoming is not None:
                             yield incoming.break_off()
                             incoming.close()
-                        incoming, ended = self._begin(folders, request)
+                        incoming, ended = self._begin(where, request)
                     elif len(request) > LARGEST_CHUNK:
                         raise InvalidOption(
                             f"a chunk has {len(request):,} bytes", hint=f"Send {LARGEST_CHUNK:,} at most in a message."
@@ -110,6 +122,7 @@ class Uploads:
             finally:
                 if incoming is not None:
                     incoming.close()
+                sync_folders(where.changed)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -120,45 +133,44 @@ class Uploads:
         finally:
             self._turns.release()
 
-    def _find(self, folders: Folders, file: UploadFile, overwrite: bool) -> UploadState:
+    def _find(self, where: _Workspace, file: UploadFile, overwrite: bool) -> UploadState:
         try:
             checked = check_file(file, self._limits)
-            place = self._place(folders, checked.path)
+            place = where.places.find(checked.path)
             if place.exists():
                 if holds(place, checked):
                     return UploadState(file.path, is_there=True)
                 if not overwrite:
                     raise taken(checked.path)
-            unfinished = Unfinished(folders.root)
-            received = unfinished.received(checked)
-            is_underway = self._underway.has(str(unfinished.place_of(checked)))
+            received = where.unfinished.received(checked)
+            is_underway = self._underway.has(str(where.unfinished.place_of(checked)))
             return UploadState(file.path, received, is_underway=is_underway)
         except OSError as error:
             return UploadState(file.path, problem=str(unreadable(file.path, error)))
         except ThanoSQLError as error:
             return UploadState(file.path, problem=str(error))
 
-    def _begin(self, folders: Folders, start: UploadStart) -> tuple[Incoming | None, UploadedFile | None]:
+    def _begin(self, where: _Workspace, start: UploadStart) -> tuple[Incoming | None, UploadedFile | None]:
         """A file begins to come; or has ended, where it is not taken."""
         path, size = start.file.path, start.file.size
         claim = None
         try:
             file = check_file(start.file, self._limits)
-            find = partial(self._place, folders, file.path)
+            find = partial(where.places.find, file.path)
             place = find()
             if not start.overwrite and place.exists():
                 if holds(place, file):
                     return None, UploadedFile(path, size, outcome=UploadOutcome.IS_THERE)
                 raise taken(file.path)
-            unfinished = Unfinished(folders.root)
+            part_place = where.unfinished.place_of(file)
             left = max(0, size - start.offset)
             with self._lock:  # so that two do not take the same room
-                check_room(file.path, left, self._room(folders.root, unfinished), self._limits)
-                claim = self._underway.claim(str(unfinished.place_of(file)), left)
+                check_room(file.path, left, self._room(where), self._limits)
+                claim = self._underway.claim(str(part_place), left)
             if claim is None:
                 return None, UploadedFile(path, size, "somebody else is sending it just now", UploadOutcome.UNDERWAY)
-            part = Part(unfinished.place_of(file), min(start.offset, size))
-            return Incoming(file, path, part, claim, self._underway, find, start.overwrite), None
+            part = Part(part_place, min(start.offset, size))
+            return Incoming(file, path, part, claim, self._underway, find, start.overwrite, where.changed), None
         except EOFError:
             ended = UploadedFile(path, size, "the bytes before the offset are not there", UploadOutcome.INCOMPLETE)
         except OSError as error:
@@ -169,23 +181,33 @@ class Uploads:
             self._underway.release(claim)
         return None, ended
 
-    def _place(self, folders: Folders, path: str) -> Path:
-        folders.root.mkdir(parents=True, exist_ok=True)
-        own = (folders.state, folders.models, self._config.state, self._config.models)
-        others = () if self._config.workspaces is None else (self._config.workspaces,)
-        return find_place(folders.root, path, [each.resolve() for each in (*own, *others)])
+    def _open(self, workspace: str) -> _Workspace:
+        folders = self._config.folders(workspace)
+        own = [folders.state, folders.models, self._config.state, self._config.models]
+        if self._config.workspaces is not None:
+            own.append(self._config.workspaces)
+        try:
+            places = Places(folders.root, own)
+        except OSError as error:
+            raise DataError(
+                f"the folder of the workspace {workspace!r} cannot be made: {error.strerror}",
+                hint="The user that runs the server's query service needs the right to write there.",
+            ) from error
+        return _Workspace(places, Unfinished(places.root))
 
-    def _room(self, root: Path, unfinished: Unfinished) -> Room:
-        return Room(shutil.disk_usage(root).free, unfinished.bytes(), self._underway.promised())
+    def _room(self, where: _Workspace) -> Room:
+        free = shutil.disk_usage(where.places.root).free
+        return Room(free, where.unfinished.bytes(), self._underway.promised())
 
-    def _forget(self, root: Path) -> None:
+    def _forget(self, where: _Workspace) -> None:
+        root = where.places.root
         with self._lock:
             now = self._clock()
             if now - self._forgot_at.get(root, -FORGET_EVERY) < FORGET_EVERY:
                 return
             self._forgot_at[root] = now
         before = self._now() - self._config.upload_kept_days * DAY
-        if forgotten := Unfinished(root).forget(before, self._underway.keys()):
+        if forgotten := where.unfinished.forget(before, self._underway.keys()):
             log.info("%d unfinished uploads are forgotten: nothing was added to them for long", forgotten)
 
 
