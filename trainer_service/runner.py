@@ -150,9 +150,10 @@ def work(task: Task, say: Say, is_stopping: Callable[[], bool] = lambda: False) 
         from trainer_service.bases.checkpoints import load_checkpoint
         from trainer_service.export.export import describe, new_description, write_version
         from trainer_service.training.distributed import join_ranks
-        from trainer_service.training.machine import available_cores, choose_device
+        from trainer_service.training.machine import available_cores, choose_device, compute_repeatably
 
     device = choose_device(task.device)
+    compute_repeatably(device)
     with ExitStack() as stack:
         ranks = stack.enter_context(join_ranks(device))
         torch.set_num_threads(task.threads or max(1, available_cores() // ranks.world_here))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class OnnxEngine:
         import onnxruntime
 
         self._runtime: Any = onnxruntime
+        if device == "cuda":
+            _load_cuda()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -92,8 +95,22 @@ def providers(device: str) -> list[Any]:
     cpu = "CPUExecutionProvider"
     if device == "cpu":
         return [cpu]
-    # EXHAUSTIVE, the default, tunes the convolutions again for each new shape.
-    return [("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"}), cpu]
+    cuda = {
+        # EXHAUSTIVE, the default, tunes the convolutions again for each new shape.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        # On by default. It rounds factors to ten bits: a clip would say something else alone than in a batch.
+        "use_tf32": "0",
+    }
+    return [("CUDAExecutionProvider", cuda), cpu]
+
+
+@cache
+def _load_cuda() -> None:
+    """Loads CUDA and cuDNN from the packages of pip, where they came with torch: no loader looks there by itself."""
+    import onnxruntime
+
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
 
 
 def _arenas(device: str) -> str:

@@ -15,6 +15,8 @@ BLUR = 0.08
 
 WASTE_LIMIT = 0.03
 """Most padding in a part, as a share of its audio."""
+WASTE_LIMIT_ON_GPU = 0.25
+"""The same on a GPU, where a part more costs what many seconds of padding do."""
 
 
 def plan_steps(seconds: Sequence[float], *, rows: int, budget: float, seed: int, epoch: int) -> list[list[int]]:
@@ -44,20 +46,23 @@ def plan_steps(seconds: Sequence[float], *, rows: int, budget: float, seed: int,
     return steps
 
 
-def split_step(step: Sequence[int], seconds: Sequence[float], at_once: float) -> list[list[int]]:
+def split_step(
+    step: Sequence[int], seconds: Sequence[float], at_once: float, waste_limit: float = WASTE_LIMIT
+) -> list[list[int]]:
     """The parts in which a step is computed, longest rows first: with little padding, and within memory.
 
     Args:
         step: Rows, by index.
         seconds: Length of every row.
         at_once: Most padded seconds that memory holds. A longer row is a part of its own.
+        waste_limit: Most padding in a part, as a share of its audio.
     """
     parts: list[list[int]] = []
     heard = 0.0
     for row in sorted(step, key=lambda row: -seconds[row]):
         if parts:
             padded = seconds[parts[-1][0]] * (len(parts[-1]) + 1)
-            if padded <= at_once and padded <= (1 + WASTE_LIMIT) * (heard + seconds[row]):
+            if padded <= at_once and padded <= (1 + waste_limit) * (heard + seconds[row]):
                 parts[-1].append(row)
                 heard += seconds[row]
                 continue
@@ -69,6 +74,11 @@ def split_step(step: Sequence[int], seconds: Sequence[float], at_once: float) ->
 def deal(step: Sequence[int], seconds: Sequence[float], rank: int, world: int) -> list[int]:
     """The rows of a step that one of `world` processes computes: about as much audio for each, perhaps none."""
     return sorted(step, key=lambda row: -seconds[row])[rank::world]
+
+
+def choose_waste_limit(device: str) -> float:
+    """Most padding in a part on a device of that type."""
+    return WASTE_LIMIT_ON_GPU if device == "cuda" else WASTE_LIMIT
 
 
 def waste(parts: Sequence[Sequence[int]], seconds: Sequence[float]) -> float:

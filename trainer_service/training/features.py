@@ -17,7 +17,9 @@ from trainer_service.training.augmentation import Clip, change_speed
 
 KEPT_BYTES = 1 << 30
 """Memory that kept features may take: 11 hours of audio for the bundled model, 5 for wav2vec2-base."""
-BATCH_ROWS = 8
+KEPT_SHARE_OF_GPU = 8
+"""One part in so many of a GPU's memory may be taken by them."""
+BATCH_ROWS, BATCH_ROWS_ON_GPU = 8, 64
 BATCH_SECONDS = 60.0
 """Most rows, and most seconds with padding, that go through the encoder together."""
 
@@ -34,7 +36,7 @@ class FeatureStore:
         recordings: Give the samples.
         sample_rate: Of the samples, in Hz.
         precision: What the encoder computes in, and what is kept.
-        device: Where the encoder computes; kept features stay in main memory.
+        device: Where the encoder computes, and where features are kept.
         budget: Bytes that may be kept; what does not fit is computed whenever it is asked for.
     """
 
@@ -58,7 +60,8 @@ class FeatureStore:
     def fill(self, clips: Iterable[Clip], tell: Tell) -> None:
         """Computes features as long as there is room, shortest clips first."""
         waiting = sorted({clip.key: clip for clip in clips}.values(), key=lambda clip: (clip.samples, clip.key))
-        batches = _batches(waiting, int(BATCH_SECONDS * self._sample_rate))
+        rows = BATCH_ROWS_ON_GPU if self._device.type == "cuda" else BATCH_ROWS
+        batches = _batches(waiting, rows, int(BATCH_SECONDS * self._sample_rate))
         done = 0
         following = next(batches, None)
         self.expect(following or [])
@@ -92,7 +95,7 @@ class FeatureStore:
         frames = torch.tensor([len(value) for value in values], dtype=torch.int64)
         if not there:
             return [], torch.empty(0, 0, 0), frames
-        return there, pad_sequence(values, batch_first=True).to(self._device), frames
+        return there, pad_sequence(values, batch_first=True), frames
 
     def _read(self, clip: Clip) -> Tensor | None:
         try:
@@ -115,16 +118,30 @@ class FeatureStore:
         counts = frame_count(self._graph.model.config, lengths).tolist()
         return {
             # A copy of each row: a view would keep the padding alive.
-            key: value[:count].to("cpu", self._precision, copy=True)
+            key: value[:count].to(self._precision, copy=True)
             for (key, _), value, count in zip(read, values, counts, strict=True)
         }
 
 
-def _batches(clips: Sequence[Clip], samples: int) -> Iterator[list[Clip]]:
+def share_memory(device: torch.device, available: int, processes: int) -> tuple[int, int]:
+    """Bytes for the steps of one process, and for its features, where so many are free on its device.
+
+    Args:
+        device: A GPU is one process's alone; main memory is shared by all.
+        available: Bytes that are free.
+        processes: That train together on this machine.
+    """
+    if device.type == "cuda":
+        kept = available // KEPT_SHARE_OF_GPU
+        return available - kept, kept
+    return available // processes, KEPT_BYTES
+
+
+def _batches(clips: Sequence[Clip], rows: int, samples: int) -> Iterator[list[Clip]]:
     """Neighbours together, within the limits; `clips` come in order of length."""
     batch: list[Clip] = []
     for clip in clips:
-        if batch and (len(batch) == BATCH_ROWS or clip.samples * (len(batch) + 1) > samples):
+        if batch and (len(batch) == rows or clip.samples * (len(batch) + 1) > samples):
             yield batch
             batch = []
         batch.append(clip)

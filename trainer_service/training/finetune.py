@@ -36,7 +36,7 @@ from thanosql.types import Notice, Progress, Severity
 from trainer_service.data.dataset import Utterance
 from trainer_service.export.graph import SpeechGraph, frame_count
 from trainer_service.training.augmentation import Clip
-from trainer_service.training.batches import split_step, waste
+from trainer_service.training.batches import choose_waste_limit, split_step, waste
 from trainer_service.training.course import Course, Outcome
 from trainer_service.training.curves import Curves
 from trainer_service.training.distributed import ALONE, Ranks
@@ -234,7 +234,7 @@ class FineTuning:
         for group in optimizer.param_groups:
             group["lr"] = rate_at(self._recipe, course.step, self._steps)
         while True:
-            parts = split_step(own, epoch.seconds, self._at_once)
+            parts = split_step(own, epoch.seconds, self._at_once, choose_waste_limit(self._device.type))
             loss, problem, ran_out = self._add_up_gradients(epoch, parts, labels)
             loss, any_ran_out, any_problem, stops = self._ranks.add(loss, ran_out, problem != "", self._is_stopping())
             if stops:

@@ -15,7 +15,7 @@ from thanosql.types import Progress
 from trainer_service.data.dataset import Tell
 from trainer_service.export.graph import SpeechGraph
 from trainer_service.training.augmentation import Clip
-from trainer_service.training.batches import split_step
+from trainer_service.training.batches import choose_waste_limit, split_step
 from trainer_service.training.features import FeatureStore
 
 AT_ONCE = 60.0
@@ -54,7 +54,7 @@ def log_probabilities(
     graph.model.set_attn_implementation("sdpa")
     seconds = [clip.samples / description.sample_rate for clip in clips]
     done = 0
-    for part in split_step(range(len(clips)), seconds, AT_ONCE):
+    for part in split_step(range(len(clips)), seconds, AT_ONCE, choose_waste_limit(device.type)):
         there, values, frames = features.batch([clips[row] for row in part])
         if there:
             computed: Tensor = graph.classify(values.float(), frames.to(device)).cpu()

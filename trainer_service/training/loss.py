@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainer_service.data.dataset import Utterance
 from trainer_service.export.graph import SpeechGraph
 from trainer_service.training.augmentation import Clip
+from trainer_service.training.machine import in_any_order
 from trainer_service.training.masks import draw_channel_mask, draw_time_mask, generator
 from trainer_service.training.recipe import Recipe
 
@@ -71,8 +72,38 @@ def ctc_losses(log_probs: Tensor, frames: Tensor, batch: Sequence[Utterance], bl
     """The CTC loss of each row, in nats, float32 `[rows]` (Graves et al. 2006)."""
     targets = torch.tensor([token for each in batch for token in each.tokens], device=log_probs.device)
     lengths = torch.tensor([len(each.tokens) for each in batch])
-    # Infinite losses are not zeroed: rows that have one were dropped beforehand, so one now is a fault to be told.
-    return nn.functional.ctc_loss(log_probs.transpose(0, 1), targets, frames, lengths, blank, reduction="none")
+
+    def compute(values: Tensor) -> Tensor:
+        # Infinite losses are not zeroed: rows that have one were dropped beforehand, so one now is a fault to be told.
+        return nn.functional.ctc_loss(values.transpose(0, 1), targets, frames, lengths, blank, reduction="none")
+
+    if not log_probs.is_cuda:
+        return compute(log_probs)
+    losses: Tensor = _RepeatableLoss.apply(log_probs, compute)  # type: ignore[no-untyped-call]
+    return losses
+
+
+class _RepeatableLoss(torch.autograd.Function):
+    """A loss of each row whose gradients a GPU adds up in whatever order threads come.
+
+    They are in float64, so that the order is lost when they are rounded to float32.
+    """
+
+    @staticmethod
+    def forward(context: Any, log_probs: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """Computes the losses, and the gradients too: they have to be computed where the order may be any."""
+        with torch.enable_grad(), in_any_order():
+            values = log_probs.detach().double().requires_grad_()
+            losses = compute(values)
+            (gradients,) = torch.autograd.grad(losses.sum(), values)
+        context.save_for_backward(gradients.float())
+        return losses.detach().float()
+
+    @staticmethod
+    def backward(context: Any, *outer: Tensor) -> tuple[Tensor, None]:
+        """Gradients of the log-probabilities."""
+        (gradients,) = context.saved_tensors
+        return gradients * outer[0][:, None, None], None
 
 
 def choose_attention(device: torch.device, precision: torch.dtype, frames: int) -> str:

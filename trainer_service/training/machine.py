@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -103,10 +103,25 @@ def compute_repeatably(device: torch.device) -> None:
         return
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
-    # Of what has no such order it would only warn; there the sums are made in float64 (see `ctc_losses`).
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Not merely to warn: then torch's attention stays as it is.
+    torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    warnings.filterwarnings("ignore", message=".*deterministic.*", category=UserWarning)
+
+
+@contextmanager
+def in_any_order() -> Iterator[None]:
+    """Lets operations be computed meanwhile that have no order of their own."""
+    was_strict = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(was_strict)
+
+
+def is_about_order(error: BaseException) -> bool:
+    """Whether an error says that an operation cannot be computed repeatably (see `compute_repeatably`)."""
+    return "deterministic" in str(error)
 
 
 def _all_memory() -> int:

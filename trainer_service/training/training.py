@@ -32,9 +32,15 @@ from trainer_service.language.language_model import (
 from trainer_service.language.language_trials import Choice, HeldOut, choose_language_model, draw_rows
 from trainer_service.training.curves import read_points
 from trainer_service.training.distributed import ALONE, Ranks
-from trainer_service.training.features import FeatureStore
+from trainer_service.training.features import FeatureStore, share_memory
 from trainer_service.training.finetune import FineTuning
-from trainer_service.training.machine import available_cores, available_memory, choose_precision, peak_memory
+from trainer_service.training.machine import (
+    available_cores,
+    available_memory,
+    choose_precision,
+    memory_in_use,
+    peak_memory,
+)
 from trainer_service.training.picture import draw_picture
 from trainer_service.training.recipe import ModelSize, choose_recipe, hold_out, seconds_at_once
 from trainer_service.training.training_report import listen, make_report, tell_verdict
@@ -107,7 +113,9 @@ def train(
         limits = Limits(rate, task.max_seconds, lambda samples: int(frame_count(config, samples)))
         threads = torch.get_num_threads()
         with span("check data", {"thanosql.rows": len(rows)}):
-            checked = check_rows(rows, Path(task.workspace), head.alphabet, task.base.name, limits, say, threads=threads)
+            checked = check_rows(
+                rows, Path(task.workspace), head.alphabet, task.base.name, limits, say, threads=threads
+            )
         for notice in checked[1].notices():
             say(notice)
     utterances, data = ranks.share(checked)
@@ -128,19 +136,22 @@ def train(
     with ReadAhead(rate, readers) as recordings:
         graph = checkpoint.graph().to(device)
         precision = choose_precision(device)
+        memory, kept_bytes = share_memory(device, available_memory(device), ranks.world_here)
         training = FineTuning(
             graph,
             learned,
             held_out,
             recipe,
             description=description,
-            features=FeatureStore(graph, recordings, sample_rate=rate, precision=precision, device=device),
+            features=FeatureStore(
+                graph, recordings, sample_rate=rate, precision=precision, device=device, budget=kept_bytes
+            ),
             folder=folder,
             tell=say,
             device=device,
             precision=precision,
             # As at an out-of-memory error that can be caught: half as much at once changes what dropout draws, no more.
-            at_once=seconds_at_once(size, available_memory(device) // ranks.world_here) / 2**task.killed_again,
+            at_once=seconds_at_once(size, memory) / 2**task.killed_again,
             ranks=ranks,
             is_stopping=is_stopping,
         )
@@ -167,6 +178,8 @@ def train(
         "precision": str(precision).removeprefix("torch."),
         "peak_memory_megabytes": (peak_memory() or 0) >> 20 or None,
     }
+    if device.type == "cuda":
+        report["peak_gpu_memory_megabytes"] = memory_in_use(device) >> 20
 
     def read(utterance: Utterance) -> Waveform:
         return read_audio(utterance.file, sample_rate=rate)

@@ -239,9 +239,15 @@ def test_only_fp32_takes_rows_together_because_in_other_precisions_they_would_ch
 
 
 def test_cuda_does_not_tune_its_convolutions_anew_for_each_length() -> None:
-    cuda, cpu = providers("cuda")
-    assert cuda == ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC"})
+    (name, options), cpu = providers("cuda")
+    assert name == "CUDAExecutionProvider"
+    assert options["cudnn_conv_algo_search"] == "HEURISTIC"
     assert [cpu] == providers("cpu")
+
+
+def test_cuda_multiplies_in_float32_and_not_in_tf32_where_rows_would_change_one_another() -> None:
+    (_, options), _ = providers("cuda")
+    assert options["use_tf32"] == "0"
 
 
 def test_fp32_of_onnx_runtime_is_to_be_had_everywhere() -> None:
