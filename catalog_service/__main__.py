@@ -45,7 +45,9 @@ def start(config: CatalogConfig) -> RunningServer:
         database = open_database(config.database_url, utc_now())
         opened.callback(database.close)
         workspaces = Workspaces(config, tables, database, utc_now)
-        servicer = CatalogServicer(workspaces, JobQueue(database), Tokens(database))
+        queue = JobQueue(database)
+        queue.keep_leases(utc_now())
+        servicer = CatalogServicer(workspaces, queue, Tokens(database))
         server = start_server(
             config,
             {"thanosql.v1.CatalogService": partial(add_CatalogServiceServicer_to_server, servicer)},

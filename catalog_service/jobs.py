@@ -62,6 +62,16 @@ def renew(job: Job, owner: str, lease_seconds: float, now: datetime) -> Job:
     return replace(job, lease_expires_at=_lease_end(owner, lease_seconds, now), updated_at=now)
 
 
+def keep_lease(job: Job, now: datetime) -> Job:
+    """The job when a catalog opens: where the clock went back meanwhile, its lease runs from now, at its old length.
+
+    Without this, the job of a trainer that has gone would wait until the clock is again where it was.
+    """
+    if job.state is not JobState.RUNNING or job.updated_at <= now:
+        return job
+    return replace(job, lease_expires_at=now + (job.lease_expires_at - job.updated_at), updated_at=now)
+
+
 def finish(job: Job, state: JobState, error: str, now: datetime) -> Job:
     """The job at its end. One that has ended stays as it is: the first end counts.
 

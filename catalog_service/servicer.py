@@ -15,6 +15,7 @@ from catalog_service.catalog import choose_target
 from catalog_service.schema.jobs import JobQueue
 from catalog_service.schema.tokens import Tokens
 from catalog_service.sql_requests import read_start
+from catalog_service.steady_clock import start_steady_clock
 from catalog_service.tables.copy_file import copy_file
 from catalog_service.tables.record_batches import serialise
 from catalog_service.tables.store import Change
@@ -59,6 +60,7 @@ class CatalogServicer(CatalogServiceServicer):
         self._queue = queue
         self._tokens = tokens
         self._now = now
+        self._lease_now = start_steady_clock(now)
 
     @property
     def _here(self) -> Workspace:
@@ -213,12 +215,12 @@ class CatalogServicer(CatalogServiceServicer):
 
     def ClaimJob(self, request: messages.ClaimJobRequest, context: grpc.ServicerContext) -> messages.ClaimJobResponse:
         """Hands a job of any workspace to a trainer, where there is one to do."""
-        job = self._queue.claim(request.owner, request.lease_seconds, self._now())
+        job = self._queue.claim(request.owner, request.lease_seconds, self._lease_now())
         return messages.ClaimJobResponse(job=None if job is None else to_message(job, types_pb2.Job))
 
     def RenewJobLease(self, request: messages.RenewJobLeaseRequest, context: grpc.ServicerContext) -> types_pb2.Job:
         """Lets a trainer hold its job for longer."""
-        job = self._here.jobs.renew(request.id, request.owner, request.lease_seconds, self._now())
+        job = self._here.jobs.renew(request.id, request.owner, request.lease_seconds, self._lease_now())
         return to_message(job, types_pb2.Job)
 
     def FinishJob(self, request: messages.FinishJobRequest, context: grpc.ServicerContext) -> types_pb2.Job:

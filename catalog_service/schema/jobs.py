@@ -35,6 +35,15 @@ class JobQueue:
             job = next((each for each in candidates if rules.is_claimable(each, now)), None)
             return None if job is None else _save(connection, rules.claim(job, owner, lease_seconds, now))
 
+    def keep_leases(self, now: datetime) -> None:
+        """Mends the leases that a clock which went back while no catalog ran would make endless."""
+        running = sa.select(jobs).where(jobs.c.state == JobState.RUNNING.value)
+        with self._database.write() as connection:
+            for row in connection.execute(running).all():
+                job = _job(row._mapping)
+                if (kept := rules.keep_lease(job, now)) != job:
+                    _save(connection, kept)
+
 
 class Jobs:
     """Every training and export job there was in a workspace."""

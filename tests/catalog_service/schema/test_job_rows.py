@@ -107,3 +107,23 @@ def test_each_workspace_has_its_own_jobs_and_a_trainer_takes_those_of_all(
     with pytest.raises(NotFound) as caught:
         here.get("only-there")
     assert caught.value.hint == "The newest jobs are: same."
+
+
+def test_a_clock_that_went_back_while_no_catalog_ran_makes_no_endless_lease(
+    jobs: Jobs, queue: JobQueue, now: datetime
+) -> None:
+    jobs.create("a", SPEC, now)
+    queue.claim("dead", 10, now)
+    earlier = now - timedelta(hours=5)
+    queue.keep_leases(earlier)
+    assert queue.claim("alive", 10, earlier + timedelta(seconds=9)) is None
+    again = queue.claim("alive", 10, earlier + timedelta(seconds=11))
+    assert again is not None
+    assert again.id == "a"
+
+
+def test_a_lease_is_as_long_as_it_was_where_the_clock_went_on(jobs: Jobs, queue: JobQueue, now: datetime) -> None:
+    jobs.create("a", SPEC, now)
+    held = queue.claim("trainer", 10, now)
+    queue.keep_leases(now + timedelta(seconds=5))
+    assert jobs.get("a") == held
