@@ -18,6 +18,9 @@ SECONDS = histogram(
 RUNNING = gauge("thanosql_calls_running", "Calls that are being answered.", "method")
 
 
+FAMILIES = (CALLS, SECONDS, RUNNING)
+
+
 class CallFigures:
     """Counts calls; any thread may."""
 
@@ -26,7 +29,7 @@ class CallFigures:
         self._ended: Counter[tuple[str, str]] = Counter()
         self._running: Counter[str] = Counter()
         self._seconds: dict[str, Buckets] = {}
-        self.metrics = Metrics((CALLS, SECONDS, RUNNING), self._collect)
+        self.metrics = Metrics(FAMILIES, self._collect)
 
     def begin(self, method: str) -> None:
         """A call has come: "/thanosql.v1.CatalogService/GetSnapshot"."""

@@ -19,9 +19,12 @@ THREADS = gauge("process_threads", "Threads of the process.")
 STARTED = gauge("process_start_time_seconds", "When the process started, in seconds since 1970.")
 
 
+FAMILIES = (CPU, RESIDENT, VIRTUAL, OPEN_FILES, MOST_FILES, THREADS, STARTED)
+
+
 def process_metrics() -> Metrics:
     """The metrics of this process; on a system without /proc only some of them have samples."""
-    return Metrics((CPU, RESIDENT, VIRTUAL, OPEN_FILES, MOST_FILES, THREADS, STARTED), _collect)
+    return Metrics(FAMILIES, _collect)
 
 
 def _collect() -> Iterator[Sample]:
