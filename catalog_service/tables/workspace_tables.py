@@ -14,6 +14,8 @@ from thanosql.workspace import DEFAULT_WORKSPACE
 
 UNUSED_SECONDS = 600.0
 """So long after its last use a store is closed, when another is opened."""
+WAIT_SECONDS = 10.0
+"""For so long a call waits for room where the stores of others are all in use."""
 
 
 @dataclass(slots=True)
@@ -42,8 +44,8 @@ class WorkspaceTables:
     ) -> None:
         self._first, self._open_store, self._most, self._clock = first, open_store, most, clock
         self._opened: dict[str, _Opened] = {}
-        self._changing: set[str] = set()
-        """Workspaces whose stores are being opened or closed: a file is never both."""
+        self._opening: set[str] = set()
+        self._closing: set[str] = set()
         self._changed = threading.Condition()
         self._is_closed = False
 
@@ -52,7 +54,7 @@ class WorkspaceTables:
         """The tables of a workspace, for the block.
 
         Raises:
-            Overloaded: too many others are in use.
+            Overloaded: too many others are in use, and stay so.
             Unavailable: they cannot be opened.
         """
         if workspace == DEFAULT_WORKSPACE:
@@ -65,6 +67,7 @@ class WorkspaceTables:
             with self._changed:
                 opened.users -= 1
                 opened.left_at = self._clock()
+                self._changed.notify_all()
 
     @property
     def open_workspaces(self) -> tuple[str, ...]:
@@ -76,7 +79,8 @@ class WorkspaceTables:
         """Closes all stores."""
         with self._changed:
             self._is_closed = True
-            self._changed.wait_for(lambda: not self._changing)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._opening and not self._closing)
             stores = [self._first, *(each.store for each in self._opened.values())]
             self._opened.clear()
         for store in stores:
@@ -84,45 +88,49 @@ class WorkspaceTables:
 
     def _take(self, workspace: str) -> _Opened:
         with self._changed:
-            self._changed.wait_for(lambda: workspace not in self._changing)
+            if not self._changed.wait_for(lambda: self._is_closed or self._has_room_for(workspace), WAIT_SECONDS):
+                raise Overloaded(
+                    f"the tables of {self._most} workspaces are in use",
+                    hint="Run the statement again in a while; the setting open_workspaces allows more.",
+                    retry_after=2.0,
+                )
             if self._is_closed:
                 raise stopping("catalog")
             if workspace in self._opened:
-                return self._use(self._opened[workspace])
-            surplus = self._choose_surplus()
-            self._changing |= {workspace, *surplus}
+                return _use(self._opened[workspace])
+            surplus = self._take_out_surplus()
+            self._opening.add(workspace)
+            self._closing |= surplus.keys()
         try:
             for each in surplus.values():
                 each.store.close()
-            store = self._open_store(workspace)
+            opened = _Opened(self._open_store(workspace))
             with self._changed:
-                opened = self._opened[workspace] = _Opened(store)
-                return self._use(opened)
+                self._opened[workspace] = opened
+                return _use(opened)
         finally:
             with self._changed:
-                self._changing -= {workspace, *surplus}
+                self._opening.remove(workspace)
+                self._closing -= surplus.keys()
                 self._changed.notify_all()
 
-    def _use(self, opened: _Opened) -> _Opened:
-        opened.users += 1
-        return opened
+    def _has_room_for(self, workspace: str) -> bool:
+        if workspace in self._opened:
+            return True
+        if workspace in self._opening or workspace in self._closing:  # a file is opened once, and not while it closes
+            return False
+        in_use = sum(each.users > 0 for each in self._opened.values())
+        return in_use + len(self._opening) < self._most
 
-    def _choose_surplus(self) -> dict[str, _Opened]:
-        """Takes out what was not used for long, and the one unused longest where there is no room for another.
-
-        Raises:
-            Overloaded: all are in use.
-        """
+    def _take_out_surplus(self) -> dict[str, _Opened]:
+        """What was not used for long, and of the rest the one unused longest where another would be one too many."""
         unused = [name for name, each in self._opened.items() if not each.users]
         unused.sort(key=lambda name: self._opened[name].left_at)
-        old = [name for name in unused if self._clock() - self._opened[name].left_at >= UNUSED_SECONDS]
-        opening = sum(name not in self._opened for name in self._changing)
-        too_many = len(self._opened) + opening + 1 - self._most
-        chosen = unused[: max(len(old), too_many, 0)]
-        if len(chosen) < too_many:
-            raise Overloaded(
-                f"the tables of {self._most} workspaces are in use",
-                hint="Run the statement again in a while; the setting open_workspaces allows more.",
-                retry_after=2.0,
-            )
-        return {name: self._opened.pop(name) for name in chosen}
+        old = sum(self._clock() - self._opened[name].left_at >= UNUSED_SECONDS for name in unused)
+        too_many = len(self._opened) + len(self._opening) + 1 - self._most
+        return {name: self._opened.pop(name) for name in unused[: max(old, too_many)]}
+
+
+def _use(opened: _Opened) -> _Opened:
+    opened.users += 1
+    return opened
