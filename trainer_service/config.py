@@ -22,7 +22,8 @@ class TrainerConfig(ServiceConfig):
     device: str = setting("auto", "where to train: auto, cpu, cuda, cuda:1, …")
     threads: int = setting(0, "threads of a training; 0: one for each core")
     torchrun: str = setting(
-        "--standalone", "options of torchrun where devices=N; over machines: --nnodes 2 --rdzv-endpoint HOST:29500"
+        "--standalone",
+        "options of torchrun where devices=N; over machines: --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29500",
     )
     max_seconds: float = setting(40.0, "longest recording that is learned from; longer rows are dropped")
     lease_seconds: float = setting(30.0, "seconds after which another trainer takes up the job of one that is silent")

@@ -4,10 +4,10 @@ The task is one line of JSON on standard input; messages are lines of JSON on st
 product or the failure. When standard input ends, the parent has gone, and so does this process.
 
 A task for several devices is worked on by as many processes, which torchrun starts. Over several machines, with
-workspace, models and state on a disk that all share, the trainer is given `--torchrun "--nnodes 2 --rdzv-endpoint
-HOST:29500"`; on each of the others, `torchrun --nnodes 2 --rdzv-endpoint HOST:29500 --nproc-per-node N -m
-trainer_service.runner FILE` is started by hand. The file is `jobs/<id>/state/task.json` in the state folder, where the
-job has written it.
+workspace, models and state on a disk that all share, the trainer is given `--torchrun "--nnodes 2 --rdzv-backend c10d
+--rdzv-endpoint HOST:29500"`; on each of the others, `torchrun --nnodes 2 --rdzv-backend c10d --rdzv-endpoint HOST:29500
+--nproc-per-node N -m trainer_service.runner FILE` is started by hand. The file is `jobs/<id>/state/task.json` in the
+state folder, where the job has written it.
 """
 
 from __future__ import annotations
