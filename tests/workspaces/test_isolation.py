@@ -138,7 +138,7 @@ def test_the_same_id_is_another_statement_in_each_workspace(installation: Instal
     for workspace in WORKSPACES:
         client = installation.client(workspace)
         list(client.execute(f"SELECT '{workspace}'", number))
-        assert [event.event.statement for event in client.attach(number)][:1] == [f"SELECT '{workspace}'"]
+        assert next(client.attach(number)).event.statement == f"SELECT '{workspace}'"  # type: ignore[union-attr]
 
 
 def test_a_training_of_another_workspace_cannot_be_found_cancelled_or_resumed(installation: Installation) -> None:
