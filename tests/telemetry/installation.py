@@ -100,6 +100,8 @@ def installed(folder: Path, workspace: Path, endpoint: str = "", options: Sequen
         options: Of all services.
     """
     settings = {
+        "THANOSQL_INFERENCE_CALIBRATION_SECONDS": "0",
+        "THANOSQL_TRAINER_THREADS": "1",
         "THANOSQL_TOKEN": TOKEN,
         "THANOSQL_WORKSPACE": str(workspace),
         "THANOSQL_STATE": str(folder / "state"),

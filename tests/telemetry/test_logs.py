@@ -43,7 +43,8 @@ def test_the_log_of_the_trainer_has_what_the_process_of_a_job_logs_under_the_job
     observed: Observed, lines: dict[str, list[dict[str, Any]]]
 ) -> None:
     query_id, trace_id = find_ids(observed, "BUILD MODEL")
-    from_child = [each for each in lines["trainer"] if each["message"].startswith("process ")]
+    of_job = [each for each in lines["trainer"] if each.get("query_id") == query_id]
+    from_child = [each for each in of_job if each["message"].startswith("process ")]
     epochs = [each for each in from_child if ": epoch " in each["message"]]
     assert len(epochs) == 2
     for line in from_child:
