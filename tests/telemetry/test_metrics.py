@@ -96,6 +96,7 @@ def wait_for_steps(running: Installation) -> Any:
     raise AssertionError(f"no training takes steps:\n{jobs}")
 
 
+@pytest.mark.slow
 def test_list_jobs_and_the_metrics_agree_while_trainings_run_and_after(observed: Observed) -> None:
     running = observed.running
     ended: list[ThanoSQLError] = []
