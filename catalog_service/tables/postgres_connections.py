@@ -91,14 +91,20 @@ class Running:
 
 
 class Connections:
-    """A pool of them; each call has its own."""
+    """A pool of them; each call has its own.
 
-    def __init__(self, url: Url) -> None:
-        self._url = url
+    Args:
+        url: Of the database, with the login for users' SQL.
+        most: Connections at a time.
+        kept: Of them, those that stay open unused.
+    """
+
+    def __init__(self, url: Url, most: int = _MOST_CONNECTIONS, kept: int = _KEPT_CONNECTIONS) -> None:
+        self._url, self._most = url, most
         self._engine = sa.create_engine(
             url,
-            pool_size=_KEPT_CONNECTIONS,
-            max_overflow=_MOST_CONNECTIONS - _KEPT_CONNECTIONS,
+            pool_size=kept,
+            max_overflow=most - kept,
             pool_timeout=_WAIT_SECONDS,
             pool_pre_ping=True,
             pool_reset_on_return=None,  # `_give_back` does more
@@ -158,7 +164,7 @@ class Connections:
             return self._engine.raw_connection()
         except PoolTimeoutError as error:
             raise Overloaded(
-                f"{_MOST_CONNECTIONS} statements use the tables already",
+                f"{self._most} statements use the tables already",
                 hint="Run the statement again when one of them has ended.",
                 retry_after=2.0,
             ) from error

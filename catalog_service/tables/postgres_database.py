@@ -56,8 +56,8 @@ def _make(connection: psycopg.Connection, name: str, workspace: str) -> None:
     ).fetchone()
     assert row is not None
     # Texts are compared and sorted as in the first workspace.
-    make = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE {} LC_CTYPE {}")
-    make = make.format(sql.Identifier(name), sql.Literal(row[0]), sql.Literal(row[1]))
+    template = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE {} LC_CTYPE {}")
+    make = template.format(sql.Identifier(name), sql.Literal(row[0]), sql.Literal(row[1]))
     try:
         # Another catalog_service may have been quicker.
         with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):

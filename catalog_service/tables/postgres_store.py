@@ -53,7 +53,7 @@ def open_postgres_store(url: str, workspace: str = DEFAULT_WORKSPACE) -> Postgre
         NotSupported: the address is of something else.
         Unavailable: it cannot be reached, or the login has too few rights, or too many.
     """
-    return PostgresStore(prepare(find_database(read_url(url), workspace)))
+    return PostgresStore(prepare(find_database(read_url(url), workspace)), is_first=workspace == DEFAULT_WORKSPACE)
 
 
 class PostgresStore:
@@ -61,8 +61,9 @@ class PostgresStore:
 
     sql_dialect = "postgres"
 
-    def __init__(self, url: Url) -> None:
-        self._connections = Connections(url)
+    def __init__(self, url: Url, *, is_first: bool = True) -> None:
+        # A server takes a hundred connections, where it is not told otherwise, from all workspaces together.
+        self._connections = Connections(url) if is_first else Connections(url, most=8, kept=1)
 
     def tables(self) -> tuple[Table, ...]:
         """Every table, as of one moment, by name."""

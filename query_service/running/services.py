@@ -11,9 +11,11 @@ import grpc
 from query_service.config import QueryConfig
 from query_service.running.peers import Peers
 from thanosql.clients import CatalogClient, InferenceClient, TrainerClient
-from thanosql.errors import Cancelled, Unavailable
+from thanosql.errors import Cancelled, NotSupported, Unavailable
 from thanosql.open_inference import SCHEME, OpenInferenceClient
+from thanosql.rpc.identity import current_identity
 from thanosql.rpc.targets import find_servers, is_several
+from thanosql.workspace import DEFAULT_WORKSPACE
 
 ANSWER_SECONDS = 2.0
 """In which a server must say whether it serves."""
@@ -30,6 +32,7 @@ class Services:
 
     def __init__(self, config: QueryConfig, peers: Peers) -> None:
         self._config = config
+        self._workspace = current_identity().workspace
         self._peers = peers
         self._lock = threading.Lock()
         self._channels: dict[str, grpc.Channel] = {}
@@ -79,6 +82,12 @@ class Services:
         """One of the servers that `find_inference` found."""
         if not address.startswith(SCHEME):
             return self._client(InferenceClient, address)
+        if self._workspace != DEFAULT_WORKSPACE:
+            # Such a server has one model of a name: the first workspace's.
+            raise NotSupported(
+                f"models of the workspace {self._workspace} cannot be served by {address}, which knows no workspaces",
+                hint="Let the setting inference name an inference_service, or use the first workspace.",
+            )
         return OpenInferenceClient(self._channel(address.removeprefix(SCHEME)), address, self._config.workspace)
 
     def _client(self, make: Callable[[grpc.Channel, str], T], address: str) -> T:
