@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from thanosql.commands import doctor, health, secrets, serve, shell, sql, tutorial, up, upload
+from thanosql.commands import doctor, health, secrets, serve, shell, sql, token, tutorial, up, upload
 from thanosql.errors import Cancelled, ThanoSQLError
 from thanosql.interrupts import describe_end
 
@@ -20,6 +21,7 @@ COMMANDS: dict[str, tuple[Any, str]] = {
     "upload": (upload, "send files and folders into the workspace"),
     "serve": (serve, "run one service: catalog, trainer, inference or query"),
     "up": (up, "run all four services until Ctrl-C"),
+    "token": (token, "give, list and revoke the tokens of colleagues"),
     "secrets": (secrets, "make the secrets of an installation in containers"),
     "health": (health, "ask a service whether it is well"),
     "doctor": (doctor, "look at what an installation needs, and say what to do about what is wrong"),
@@ -32,7 +34,8 @@ New here? In a checkout of the project:  thanosql tutorial"""
 
 ENVIRONMENT = """environment:
   THANOSQL_ADDRESS    host:port of a query service; not set: services of one's own are started
-  THANOSQL_API_TOKEN  the secret that a server asks for
+  THANOSQL_API_TOKEN  the secret that a server asks for, or THANOSQL_API_TOKEN_FILE with a file that holds it
+  THANOSQL_CA         certificates of those who sign a server's; servers are called with TLS then
   THANOSQL_WORKSPACE  folder that paths in statements are relative to; default: the current folder
   THANOSQL_STATE      folder for tables and models; default: .thanosql in the workspace"""
 
@@ -46,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(given)
     if options.command != "up":  # which has its own way to stop
         _exit_on_signals()
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     command, _ = COMMANDS[options.command]
     sys.exit(_guard(lambda: command.run(options)))
 

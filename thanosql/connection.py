@@ -54,7 +54,8 @@ class ClientSettings:
     address: str = ""
     """THANOSQL_ADDRESS: host:port of a query service; empty: local mode."""
     token: str = ""
-    """THANOSQL_API_TOKEN, or THANOSQL_TOKEN as the services call it: the secret that the server asks for."""
+    """THANOSQL_API_TOKEN, or THANOSQL_TOKEN as the services call it: the secret that the server asks for; with _FILE:
+    a file that holds it."""
     workspace: Path = Path()
     """THANOSQL_WORKSPACE: local mode's root of the paths in statements; default: the current folder."""
     state: Path | None = None
@@ -64,15 +65,31 @@ class ClientSettings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Reads the environment."""
+        """Reads the environment.
+
+        Raises:
+            NotFound: a file that it names cannot be read.
+        """
         state, ca = environment.get("THANOSQL_STATE"), environment.get("THANOSQL_CA")
         return cls(
             address=environment.get("THANOSQL_ADDRESS", ""),
-            token=environment.get("THANOSQL_API_TOKEN") or environment.get("THANOSQL_TOKEN", ""),
+            token=_read_token(environment),
             workspace=Path(environment.get("THANOSQL_WORKSPACE", "")),
             state=Path(state) if state else None,
             ca=Path(ca) if ca else None,
         )
+
+
+def _read_token(environment: Mapping[str, str]) -> str:
+    for name in ("THANOSQL_API_TOKEN", "THANOSQL_TOKEN"):
+        if token := environment.get(name):
+            return token
+        if file := environment.get(f"{name}_FILE"):
+            try:
+                return Path(file).read_text("utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                raise NotFound(f"the token in {name}_FILE={file!r} cannot be read: {error}") from None
+    return ""
 
 
 def connect(
@@ -114,11 +131,15 @@ def connect(
     address = address or ("" if is_local else settings.address)
     try:
         if address:
-            file = settings.ca if ca is None else Path(ca)
-            at_server = "" if workspace is None else check_name(str(workspace))
-            return Session(
-                partial(Remote, address, settings.token if token is None else token, tls=tls, ca=file, workspace=at_server)
+            remote = partial(
+                Remote,
+                address,
+                settings.token if token is None else token,
+                tls=tls,
+                ca=settings.ca if ca is None else Path(ca),
+                workspace="" if workspace is None else check_name(str(workspace)),
             )
+            return Session(remote)
         from thanosql.local import open_local
 
         root = Path(workspace) if workspace is not None else settings.workspace
@@ -171,7 +192,7 @@ def normal_address(address: str) -> str:
     Raises:
         ThanoSQLError: it is none of these.
     """
-    found = re.fullmatch(r"(?:(?:grpcs?|https?)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?/?", address.strip())
+    found = re.fullmatch(r"(?:(?:grpcs?|http)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?/?", address.strip())
     if found is None:
         raise ThanoSQLError(f"{address!r} is not an address", hint="Give host:port, as in localhost:8470.")
     return f"{found[1]}:{found[2] or DEFAULT_PORT}"
@@ -184,7 +205,7 @@ def is_with_tls(address: str, ca: Path | None) -> bool:
     [False, False, True]
     """
     scheme, separator, _ = address.strip().partition("://")
-    return scheme in ("grpcs", "https") if separator else ca is not None
+    return scheme == "grpcs" if separator else ca is not None
 
 
 _warned: set[str] = set()

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from thanosql.session import Session
+    from thanosql.upload import UploadReport
 
-SETTING = re.compile(r"(API_TOKEN|WORKSPACE)\s*=\s*('[^']*'|\"[^\"]*\"|\S+)\s*", re.IGNORECASE)
+SETTING = re.compile(r"(API_TOKEN|WORKSPACE|CA)\s*=\s*('[^']*'|\"[^\"]*\"|\S+)\s*", re.IGNORECASE)
 ATTACH = re.compile(r"attach\s+'?([\w.:-]+)'?\s*;?", re.IGNORECASE)
-ADDRESS = re.compile(r"(?:(?:grpc|http)://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}/?")
+# A word after it tells UPLOAD MODEL, a statement; a folder of that name is ./model.
+UPLOAD = re.compile(r"upload\s+(?!model\b)(.+)", re.IGNORECASE | re.DOTALL)
+ADDRESS = re.compile(r"(?:(?:grpcs?|http)://)?(?:[\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}/?")
 
 
 @magics_class
@@ -33,6 +36,7 @@ class ThanoSQLMagics(Magics):
         settings = ClientSettings.from_env()
         self._address, self._token = settings.address, settings.token
         self._workspace: str | None = None
+        self._ca: str | None = None
 
     # A `{` or `$` of a statement is the statement's own: IPython is not to put variables there.
     @no_var_expand
@@ -43,9 +47,11 @@ class ThanoSQLMagics(Magics):
         %%thanosql                       a cell of statements, each result displayed
         df = %thanosql SELECT …          rows as a pandas data frame
         %thanosql attach 4f2e91ab        take up a statement that LIST JOBS shows, after the kernel was restarted
+        %thanosql upload calls           send a file or folder into the workspace; --to FOLDER, --overwrite
         %thanosql                        where the statements go
         %thanosql speech.example:8470    connect to a server; without this, services of one's own are started
         %thanosql API_TOKEN={variable}   the secret that the server asks for; never shown
+        %thanosql CA='ca.pem'            the certificates of those who sign the server's: it is called with TLS
         %thanosql WORKSPACE=..           for services of one's own: the folder that paths are relative to
         """
         try:
@@ -77,6 +83,9 @@ class ThanoSQLMagics(Magics):
             print(self._open().where)
         if not rest:
             return None
+        if uploaded := UPLOAD.fullmatch(rest):
+            print(self._upload(uploaded[1]))
+            return None
         attached = ATTACH.fullmatch(rest)
         result = self._open().attach(attached[1]) if attached else self._open().sql(rest)
         if result.batches:
@@ -87,6 +96,13 @@ class ThanoSQLMagics(Magics):
             print(summary(result))
         return None
 
+    def _upload(self, arguments: str) -> UploadReport:
+        """Sends what the arguments of `thanosql upload` say."""
+        from thanosql.commands.upload import parse
+
+        options = parse(str(self._shell.var_expand(arguments)))  # type: ignore[no-untyped-call]
+        return self._open().upload(*options.paths, to=options.to, overwrite=options.overwrite)
+
     def _take_settings(self, line: str) -> str:
         """Takes in the leading `NAME=value`s; what follows them."""
         while found := SETTING.match(line):
@@ -95,6 +111,8 @@ class ThanoSQLMagics(Magics):
             value = str(self._shell.var_expand(value))  # type: ignore[no-untyped-call]
             if name == "API_TOKEN":
                 self._token = value
+            elif name == "CA":
+                self._ca = value
             else:
                 self._address, self._workspace = "", value
             self.close()
@@ -108,7 +126,7 @@ class ThanoSQLMagics(Magics):
     def _open(self) -> Session:
         if self._session is None:
             if self._address:
-                self._session = connect(self._address, self._token)
+                self._session = connect(self._address, self._token, ca=self._ca)
             else:
                 self._session = connect(workspace=self._workspace or ClientSettings.from_env().workspace)
         return self._session

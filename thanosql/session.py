@@ -13,6 +13,7 @@ from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError
 from thanosql.follow import follow, rejoin
 from thanosql.interrupts import INTERRUPTED, interrupts_held_back
 from thanosql.result import Collector, Result, read_batches
+from thanosql.tokens import Tokens
 from thanosql.types import Event, Progress, Rows, StatementDone, StatementStarted
 
 if TYPE_CHECKING:
@@ -55,6 +56,11 @@ class Session:
     ) -> Iterator[Result]:
         """Runs the statements of `text` and yields the result of each as it ends; see `sql`."""
         return self._results(lambda client: follow(client, text), INTERRUPTED, progress, on_event)
+
+    @property
+    def tokens(self) -> Tokens:
+        """Gives, lists and revokes tokens; for administrators."""
+        return Tokens(lambda: self._live_connection().client)
 
     def attach(
         self,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from thanosql.connection import connect
 from thanosql.errors import Cancelled, ThanoSQLError
 from thanosql.interrupts import describe_end
 from thanosql.result import Result
@@ -44,10 +43,14 @@ _PIECES = re.compile(
 )
 
 
-def run(address: str | None = None, workspace: Path | None = None) -> int:
-    """Reads statements until the user leaves; the exit code."""
+def run(open: Callable[[], Session]) -> int:
+    """Reads statements until the user leaves; the exit code.
+
+    Args:
+        open: Opens the session that they go to.
+    """
     interactive = sys.stdin.isatty()
-    with connect(address, workspace=workspace) as session:
+    with open() as session:
         if not interactive:
             return _show(session.run(sys.stdin.read()))
         print(f"thanosql shell ({session.where}). Type help for help.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from thanosql.commands.arguments import add_address, add_workspace
+from thanosql.commands.arguments import add_address, add_workspace, open_session
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -17,4 +17,4 @@ def run(options: argparse.Namespace) -> int:
     """Reads statements until the user leaves."""
     from thanosql.shell import run as run_shell
 
-    return run_shell(options.address, options.workspace)
+    return run_shell(lambda: open_session(options))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thanosql.commands.arguments import add_address, add_workspace
+from thanosql.commands.arguments import add_address, add_workspace, open_session
 from thanosql.errors import ThanoSQLError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the statements, and prints their results."""
-    from thanosql.connection import connect
     from thanosql.tables import show, standard_output
 
     if options.file is not None:
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         text = options.command_text
     console = standard_output()
-    with connect(options.address, workspace=options.workspace) as session:
+    with open_session(options) as session:
         for result in session.follow(options.attach) if options.attach else session.run(text):
             if options.csv:
                 _write_csv(result)

@@ -11,8 +11,8 @@ import grpc
 from thanosql.rpc.identity import WORKSPACE_KEY, current_identity
 from thanosql.rpc.logs import METADATA_KEY, QUERY_KEY, current_query_id, current_request_id
 from thanosql.rpc.targets import grpc_target, is_several
-from thanosql.rpc.tls import ClientTls
 from thanosql.rpc.telemetry import End, Tracing, user_headers
+from thanosql.rpc.tls import ClientTls
 from thanosql.workspace import DEFAULT_WORKSPACE
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024

@@ -62,7 +62,7 @@ class ServerCertificate:
 
     def credentials(self) -> grpc.ServerCredentials:
         """For a server; the files are looked at before every handshake."""
-        return grpc.dynamic_ssl_server_credentials(self._first, self._renew)
+        return grpc.dynamic_ssl_server_credentials(self._first, self._renew)  # type: ignore[arg-type]  # None: no change
 
     def _renew(self) -> grpc.ServerCertificateConfiguration | None:
         """What is in the files, if they have changed; None: what was in them goes on."""
