@@ -33,7 +33,7 @@ ENV PATH=/opt/thanosql/bin:/usr/local/bin:/usr/bin:/bin \
     THANOSQL_WORKSPACES=/var/lib/thanosql/files \
     THANOSQL_STATE=/var/lib/thanosql/state
 WORKDIR /var/lib/thanosql
-USER thanosql
+USER 10001:10001
 EXPOSE 8470
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["thanosql"]
