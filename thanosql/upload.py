@@ -82,7 +82,7 @@ def upload(
         ThanoSQLError: it takes nothing from this user.
     """
     began = clock()
-    sending = _Sending(client, selection.files, overwrite)
+    sending = _Sending(client, selection.files, overwrite, clock)
     # Threads of a pool would be waited for when the program ends, however long a dead connection takes to be found out.
     threads = [
         threading.Thread(target=sending.work, name=f"upload-{number}", daemon=True)
@@ -94,7 +94,7 @@ def upload(
         for thread in threads:
             while thread.is_alive():
                 thread.join(TELL_EVERY)
-                on_progress(sending.progress(clock() - began))
+                on_progress(sending.progress())
     except KeyboardInterrupt:
         raise Cancelled(f"interrupted: {sending.state()}; the same upload goes on from here") from None
     finally:
@@ -115,8 +115,10 @@ def upload(
 class _Sending:
     """What several threads send together."""
 
-    def __init__(self, client: UploadCalls, files: Sequence[LocalFile], overwrite: bool) -> None:
-        self._client, self._overwrite, self._files = client, overwrite, files
+    def __init__(
+        self, client: UploadCalls, files: Sequence[LocalFile], overwrite: bool, clock: Callable[[], float]
+    ) -> None:
+        self._client, self._overwrite, self._files, self._clock = client, overwrite, files, clock
         self.batches = deque(_batches(files))
         self.ended: list[UploadedFile] = []
         self.failure: Exception | None = None
@@ -125,6 +127,8 @@ class _Sending:
         self._total = sum(each.size for each in files)
         self._done: dict[str, int] = {}
         self._done_bytes = self._moved_bytes = 0
+        self._began = 0.0
+        """When the first bytes were sent."""
 
     def work(self) -> None:
         """Sends one batch after the other."""
@@ -147,24 +151,29 @@ class _Sending:
         """Has the threads leave off."""
         self._stopped.set()
 
-    def progress(self, seconds: float) -> Progress:
-        """How far it is, `seconds` after the begin."""
+    def progress(self) -> Progress:
+        """How far it is."""
         with self._lock:
-            done, rate = self._done_bytes, self._moved_bytes / seconds if seconds > 0 else 0.0
+            done, moved = self._done_bytes, self._moved_bytes
+            seconds = self._clock() - self._began if self._began else 0.0
+        rate = moved / seconds if seconds > 0 else 0.0
         left = (self._total - done) / rate if rate else None
         figures = {"files": float(len(self.ended))}
-        return Progress("upload", done / 1e6, self._total / 1e6, "MB", rate / 1e6, left, figures)
+        # A large file is read to its end, for the checksum, before any of it is sent.
+        return Progress("upload" if done else "read", done / 1e6, self._total / 1e6, "MB", rate / 1e6, left, figures)
 
     def state(self) -> str:
         """How far it came, in words."""
         there = sum(each.outcome in (UploadOutcome.PLACED, UploadOutcome.IS_THERE) for each in self.ended)
-        return f"{there:,} of {_files(len(self._files))} are there"
+        return f"{there:,} of {len(self._files):,} files are there"
 
     def _tell(self, path: str, done: int) -> None:
         with self._lock:
             more = done - self._done.get(path, 0)
             # What is there before anything was sent takes no time.
-            self._moved_bytes += more if path in self._done and more > 0 else 0
+            if path in self._done and more > 0:
+                self._began = self._began or self._clock()
+                self._moved_bytes += more
             self._done[path] = done
             self._done_bytes += more
 

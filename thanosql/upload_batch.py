@@ -101,7 +101,7 @@ class Batch:
                 return
             if failure is not None and self._clock() - self._moved_at > PATIENCE:
                 raise Unavailable(
-                    f"the server could not be reached for {PATIENCE:.0f} s ({failure.message})", hint=failure.hint
+                    f"the server could not be reached for {PATIENCE:g} s ({failure.message})", hint=failure.hint
                 ) from failure
             self._wait(pause)
 

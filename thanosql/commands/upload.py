@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 
-from thanosql.commands.arguments import add_address, add_workspace
+from thanosql.commands.arguments import add_address, add_workspace, open_session
+from thanosql.errors import InvalidOption
 
 DESCRIPTION = """Sends files and folders into the workspace, where statements name them by their paths.
 
@@ -20,8 +22,35 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Describes the command."""
     parser.description = DESCRIPTION
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    _add_files(parser, "+")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    add_address(parser)
+    add_workspace(parser)
+
+
+def parse(arguments: str) -> argparse.Namespace:
+    """The files, `to` and `overwrite` of a line in a notebook, quoted as in a shell.
+
+    Raises:
+        InvalidOption: they are none.
+    """
+    parser = argparse.ArgumentParser(prog="%thanosql upload", add_help=False, exit_on_error=False)
+    _add_files(parser, "*")
+    try:
+        options, unknown = parser.parse_known_args(shlex.split(arguments))
+        if unknown or not options.paths:
+            raise ValueError(f"unknown: {' '.join(unknown)}" if unknown else "no file or folder is given")
+    except (ValueError, argparse.ArgumentError) as error:
+        raise InvalidOption(
+            f"%thanosql upload {arguments}: {error}",
+            hint="It is upload PATH … [--to FOLDER] [--overwrite], with quotes around paths that have spaces.",
+        ) from error
+    return options
+
+
+def _add_files(parser: argparse.ArgumentParser, number: str) -> None:
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="file or folder; of a folder everything is sent that is not hidden"
+        "paths", nargs=number, metavar="PATH", help="file or folder; of a folder everything is sent that is not hidden"
     )
     parser.add_argument(
         "--to",
@@ -31,16 +60,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "the current folder keeps its path from there, what lies elsewhere its name)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace other files that stand there")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
-    add_address(parser)
-    add_workspace(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Sends them, and prints what has become of them; 1 where one was not sent."""
-    from thanosql.connection import connect
-
-    with connect(options.address, workspace=options.workspace) as session:
+    with open_session(options) as session:
         report = session.upload(*options.paths, to=options.to, overwrite=options.overwrite, progress=not options.quiet)
     print(report, file=sys.stderr if report.refused else sys.stdout)
     return 1 if report.refused else 0
