@@ -33,12 +33,12 @@ def postgres_server() -> Iterator[sa.URL]:
     if POSTGRES in os.environ:
         yield sa.make_url(os.environ[POSTGRES]).set(drivername="postgresql+psycopg")
         return
-    programs = _find_programs()
+    programs = find_programs()
     if programs is None:
         pytest.skip(f"needs PostgreSQL: install Debian's postgresql, or set {POSTGRES} to a superuser's URL")
     # Not under pytest's folder, which another user, as whom the server may have to run, cannot enter.
     folder = Path(tempfile.mkdtemp(prefix="thanosql-postgres-"))
-    user = _other_user(folder)
+    user = other_user(folder)
     try:
         with _run(programs, folder, user) as url:
             yield url
@@ -46,7 +46,7 @@ def postgres_server() -> Iterator[sa.URL]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _find_programs() -> Path | None:
+def find_programs() -> Path | None:
     """The folder of initdb and postgres: the newest of Debian's, or that of the PATH."""
     versions = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda each: int(each.parts[-3])) if _DEBIAN.is_dir() else []
     if versions:
@@ -55,7 +55,7 @@ def _find_programs() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-def _other_user(folder: Path) -> str | None:
+def other_user(folder: Path) -> str | None:
     """Who runs the server, which refuses to run as root."""
     if os.geteuid() != 0:
         return None

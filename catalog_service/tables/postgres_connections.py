@@ -168,7 +168,7 @@ class Connections:
                 hint="Run the statement again when one of them has ended.",
                 retry_after=2.0,
             ) from error
-        except DBAPIError as error:
+        except (DBAPIError, psycopg.Error) as error:  # the latter where the server went away since the last statement
             raise unreachable(self._url, error) from error
 
 

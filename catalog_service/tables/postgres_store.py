@@ -67,7 +67,7 @@ class PostgresStore:
 
     def tables(self) -> tuple[Table, ...]:
         """Every table, as of one moment, by name."""
-        with self._connections.session() as connection:
+        with self.asking(Running()) as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             return read_tables(connection)
 
@@ -156,7 +156,7 @@ class PostgresStore:
         """Names of the tables."""
         if connection is not None:
             return read_names(connection)
-        with self._connections.session() as own:
+        with self.asking(Running()) as own:
             return read_names(own)
 
     def check_names_in(self, connection: Connection, checked: Checked, relations: Relations) -> None:

@@ -77,21 +77,21 @@ def run_round(bench: Bench, trial: Trial, draw: Draw) -> Report:
     """Runs one round; what is wrong stands in the report."""
     report = Report(trial.name, draw)
     trial.prepare(bench)
-    running = _Running(bench, trial.text)
+    running = Running(bench, trial.text)
     time.sleep(draw.fraction * trial.seconds)
     struck = time.monotonic()
     _strike(bench, draw, report)
     if not running.wait():
         report.problems.append(f"the statement hangs: {running.last_seen}")
         return report
-    _judge(bench, trial, running, report)
+    judge(bench, trial, running, report)
     report.whole = time.monotonic() - struck
     report.problems += [f"left over: {each}" for each in find_leftovers(bench)]
     report.problems += [f"LIST JOBS shows {row}" for row in _unfinished(bench)]
     return report
 
 
-class _Running:
+class Running:
     """A statement that runs in a thread of its own, as a user's."""
 
     def __init__(self, bench: Bench, text: str) -> None:
@@ -180,7 +180,7 @@ def _wait_until_good(bench: Bench, victim: str) -> None:
             time.sleep(0.02)
 
 
-def _judge(bench: Bench, trial: Trial, running: _Running, report: Report) -> None:
+def judge(bench: Bench, trial: Trial, running: Running, report: Report) -> None:
     """Looks at how the statement ended, and runs it again where it is not done."""
     _wait_for_trainings(bench, report)
     there = trial.look(bench)
@@ -214,7 +214,7 @@ def _run_again(bench: Bench, trial: Trial, report: Report) -> None:
     is_predict = isinstance(trial, PredictTrial)
     kept = bench.count_kept() if is_predict else 0
     heard = bench.count_heard() if is_predict else 0
-    running = _Running(bench, trial.text)
+    running = Running(bench, trial.text)
     if not running.wait():
         report.problems.append("run again, the statement hangs")
         return
