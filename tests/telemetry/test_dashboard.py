@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.telemetry.conftest import Observed
 from tests.telemetry.pages import Page, written_by
@@ -92,6 +93,17 @@ def test_every_label_that_is_asked_for_is_one_of_its_metric(
         for name, selectors in SELECTED.findall(text):
             wanted = set(re.findall(r"([a-z_]+)[=!]", selectors)) - FROM_PROMETHEUS
             assert not page.has(name) or wanted <= page.labels[name], text
+
+
+def test_prometheus_in_compose_scrapes_the_services_of_compose_and_finds_its_files(checkout: Path) -> None:
+    services = yaml.safe_load((checkout / "compose.yaml").read_text("utf-8"))["services"]
+    beside = yaml.safe_load((checkout / "compose.observability.yaml").read_text("utf-8"))["services"]
+    scrapes = yaml.safe_load((checkout / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8"))
+    jobs = {each["job_name"] for each in scrapes["scrape_configs"]}
+    assert jobs == set(beside) - {"prometheus", "grafana", "jaeger"} == set(services) - {"postgres"}
+    for service in beside.values():
+        files = [each.split(":")[0] for each in service.get("volumes", ()) if each.startswith("./")]
+        assert all((checkout / file).exists() for file in files)
 
 
 @pytest.fixture(scope="module")
