@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from query_service.callers.audit import CallAudit, open_audit
 from query_service.callers.identify import Callers
 from query_service.config import QueryConfig
 from query_service.monitoring.metrics import query_metrics
@@ -38,6 +39,7 @@ def read_certificate(config: QueryConfig) -> ServerCertificate | None:
 def start(config: QueryConfig) -> RunningServer:
     """Starts serving, and returns at once; the other services need not be there yet."""
     certificate = read_certificate(config)
+    end_audit = open_audit(config.service, config.audit_log)
     callers, peers = Callers(config), Peers(config)
     queries: QueryRegistry = QueryRegistry(config, lambda *query: run_script(config, peers, queries, *query))
     most_streams = 2 * config.most_queries
@@ -47,10 +49,11 @@ def start(config: QueryConfig) -> RunningServer:
         {"thanosql.v1.QueryService": partial(add_QueryServiceServicer_to_server, servicer)},
         threads=most_streams + config.most_uploads + _SPARE_THREADS,
         authenticate=callers.identify,
+        audit=CallAudit(),
         certificate=certificate,
         largest_message=config.largest_message,
         at_grace_end=[queries.stop],
-        on_stop=[queries.stop, peers.close, callers.close],
+        on_stop=[queries.stop, peers.close, callers.close, end_audit],
         metrics=[query_metrics(queries.figures, queries.held)],
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from query_service.callers.audit import audit_statement
 from query_service.callers.grants import check_statements
 from query_service.config import QueryConfig
 from query_service.explaining.steps import STEPS as EXPLAINING
@@ -69,7 +70,7 @@ def run_script(
                 clock=clock,
                 is_cancelled=lambda: cancellation.is_set,
             )
-            with watching as watched:
+            with watching as watched, audit_statement(statement, clock):
                 try:
                     with span("plan"):
                         snapshot = services.catalog.get_snapshot()

@@ -35,6 +35,10 @@ Authenticate = Callable[[grpc.HandlerCallDetails], Identity]
 """Whom a call is made for; raises `Unauthenticated` or `PermissionDenied` where it may not be made."""
 
 
+Audit = Callable[[str, str, float], None]
+"""Writes down method, status and seconds of a call that has ended."""
+
+
 def authenticate_peers(service: str, token: str) -> Authenticate:
     """For the services that only other services call: who knows the installation's secret is believed.
 

@@ -18,6 +18,7 @@ import grpc.aio
 
 from thanosql.monitoring.calls import CallFigures
 from thanosql.rpc.calls import (
+    Audit,
     Authenticate,
     Call,
     Handler,
@@ -43,6 +44,7 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         authenticate: Whom a call is made for; refuses those that may not be made.
         tracing: Makes a span of each call.
         figures: Counts the calls.
+        audit: Is told method, status and seconds of each call, in the context of whom it was made for.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
         authenticate: Authenticate,
         tracing: Tracing | None = None,
         figures: CallFigures | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._service, self._authenticate, self._tracing, self._figures = service, authenticate, tracing, figures
+        self._audit = audit
         self._draining = self._terminating = False
         self._lock = threading.Lock()
         self.running = 0
@@ -140,6 +144,8 @@ class ThreadedInterceptor(grpc.ServerInterceptor):
             if self._figures is not None:
                 self._figures.end(details.method, status, time.monotonic() - begin)
             log_end(details.method, kind, status, begin)
+            if self._audit is not None:
+                self._audit(details.method, status, time.monotonic() - begin)
             if span is not None:
                 span(status)
 

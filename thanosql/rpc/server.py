@@ -24,7 +24,7 @@ from thanosql.monitoring.calls import CallFigures
 from thanosql.monitoring.exposition import MetricsServer
 from thanosql.monitoring.families import Metrics
 from thanosql.monitoring.process import process_metrics
-from thanosql.rpc.calls import Authenticate, authenticate_peers
+from thanosql.rpc.calls import Audit, Authenticate, authenticate_peers
 from thanosql.rpc.channel import MAX_MESSAGE_BYTES
 from thanosql.rpc.descriptors import Descriptors
 from thanosql.rpc.health import AsyncioHealth, HealthStates, ThreadedHealth
@@ -73,6 +73,7 @@ def start_server(
     *,
     threads: int = 16,
     authenticate: Authenticate | None = None,
+    audit: Audit | None = None,
     certificate: ServerCertificate | None = None,
     largest_message: int = MAX_MESSAGE_BYTES,
     health: HealthStates | None = None,
@@ -87,6 +88,7 @@ def start_server(
         services: By name, how each adds itself to the server.
         threads: Calls that are answered at once.
         authenticate: Whom a call is made for; left out: other services are believed, who know the secret.
+        audit: Writes each call down.
         certificate: Where the port has TLS.
         largest_message: Bytes of the largest message that is taken.
         health: States that the service wants to set itself, beside those of the process and its services.
@@ -101,7 +103,7 @@ def start_server(
     authenticate = authenticate or authenticate_peers(config.service, config.token)
     health = health or HealthStates()
     port = Port(config, certificate, largest_message)
-    return _ThreadedServer(config, services, threads, authenticate, port, health, at_grace_end, on_stop, metrics)
+    return _ThreadedServer(config, services, threads, authenticate, audit, port, health, at_grace_end, on_stop, metrics)
 
 
 def start_aio_server(
@@ -196,6 +198,7 @@ class _ThreadedServer:
         services: Mapping[str, Registration],
         threads: int,
         authenticate: Authenticate,
+        audit: Audit | None,
         port: Port,
         health: HealthStates,
         at_grace_end: Actions,
@@ -206,7 +209,8 @@ class _ThreadedServer:
         self._page = _MetricsPage(config, metrics)
         self.metrics_port = self._page.port
         self._let_tracing_go = hold_tracing(config)
-        self._calls = ThreadedInterceptor(config.service, authenticate, find_tracing(config), self._page.figures)
+        tracing, figures = find_tracing(config), self._page.figures
+        self._calls = ThreadedInterceptor(config.service, authenticate, tracing, figures, audit)
         self._server = grpc.server(
             ThreadPoolExecutor(threads, thread_name_prefix=f"{config.service}-call"),
             interceptors=[self._calls],
