@@ -13,7 +13,8 @@ from itertools import chain
 
 from query_service.running.services import Services
 from query_service.transcribing.clip_shares import ClipShares, Share
-from thanosql.errors import DataError, ThanoSQLError, Unavailable
+from query_service.transcribing.server_losses import given_up, none_left, tell_gone, tell_waiting
+from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError, TimedOut, Unavailable
 from thanosql.types import ClipFailure, TranscribeStart, Transcript
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ TELL_SECONDS = 2.0
 """For which there may be no server before the user is told."""
 STOP_SECONDS = 2.0
 """For which the threads of streams that were cut off are waited for."""
+
+GONE = (Unavailable, InternalError, TimedOut, Cancelled)
+"""What a stream ends with whose server has gone, said by gRPC; `Unavailable` it says itself too, when it stops."""
 
 _turn = itertools.count()
 """A statement of few recordings begins with another server than the one before it."""
@@ -191,17 +195,18 @@ class ServerStreams:
             first = next(clips, None)
             # A server loads no model where all turn out to be known by their content.
             if first is not None:
-                for answer in server.services.inference_at(server.address).transcribe(
-                    self._start, chain([first], clips)
-                ):
+                client = server.services.inference_at(server.address)
+                for answer in client.transcribe(self._start, chain([first], clips)):
                     self._take_answer(share, answer)
         except Exception as error:
             failure = error
         unanswered = len(share.given)
         is_asked_to_end = share.is_closed
-        died = isinstance(failure, Unavailable) and failure.by_transport and not (server.is_cut or self._is_stopped)
+        by_transport = isinstance(failure, GONE) and failure.by_transport
+        went_away = by_transport or isinstance(failure, Unavailable)
+        died = by_transport and not (server.is_cut or self._is_stopped)
         for number in self._shares.leave(share, died=died):
-            self._hear(_given_up(number))
+            self._hear(given_up(number))
         server.share = None
         self._news.set()
         if self._is_stopped or self._shares.is_over:
@@ -211,7 +216,7 @@ class ServerStreams:
                 "inference_service ended the stream before it had answered all recordings",
                 hint="Run the statement again: the transcripts that are done are kept.",
             )
-        if failure is not None and not isinstance(failure, Unavailable) and not server.is_cut:
+        if failure is not None and not went_away and not server.is_cut:
             self._failure = failure
             return True
         self._lose(server, failure, unanswered)
@@ -229,7 +234,8 @@ class ServerStreams:
         """Remembers why a server was lost, and lets it be found anew."""
         if isinstance(failure, ThanoSQLError):
             self._last = failure
-        log.warning("%s: %s; %d recordings go to others, or wait", server.address, failure or "left", unanswered)
+        why = failure.message if isinstance(failure, ThanoSQLError) else "it takes no more"
+        log.warning("%s is left with %d recordings unanswered: %s", server.address, unanswered, why)
         server.is_up = False
         with self._lock:
             if self._is_stopped:
@@ -237,8 +243,7 @@ class ServerStreams:
             server.services.close()
             server.services, server.is_cut, server.silent_since = self._services.another(), False, None
         if unanswered and any(each.share is not None for each in list(self._servers.values())):
-            recordings = "the recording" if unanswered == 1 else f"the {unanswered} recordings"
-            self._tell(f"A server has gone, {server.address}: {recordings} that it had go to the others.")
+            self._tell(tell_gone(server.address, unanswered))
 
     def _ask(self, now: float) -> None:
         """Has servers take no more that say so, and leaves those that say nothing at all."""
@@ -272,20 +277,9 @@ class ServerStreams:
             self._none_since = now
         waited = now - self._none_since
         if waited >= self._patience:
-            self._failure = self._none_left()
+            self._failure = none_left(self._last, self._patience, self._shares.left)
         elif waited >= TELL_SECONDS:
-            said = self._last.message if self._last is not None else "no server serves"
-            self._tell(f"There is no server to transcribe: {said}. It is waited for, {self._patience:.0f} s at most.")
-
-    def _none_left(self) -> Unavailable:
-        said = self._last.message if self._last is not None else "none of the servers that transcribe serves now"
-        left = self._shares.left
-        recordings = "1 recording is" if left == 1 else f"{left:,} recordings are"
-        waited = f" for {self._patience:.0f} s" if self._patience else ""
-        return Unavailable(
-            f"there is no server to transcribe{waited}, and {recordings} not transcribed: {said}",
-            hint="The transcripts that are done are kept: run the statement again when it is back, and it goes on.",
-        )
+            self._tell(tell_waiting(self._last, self._patience))
 
 
 def _ask_health(server: _Server) -> Callable[[], bool | None]:
@@ -294,9 +288,3 @@ def _ask_health(server: _Server) -> Callable[[], bool | None]:
         return server.services.inference_at(server.address).ask_health(ANSWER_SECONDS)
     except ThanoSQLError:  # its channels were closed meanwhile
         return lambda: None
-
-
-def _given_up(number: int) -> ClipFailure:
-    return ClipFailure(
-        number, "server died", "inference_service ended several times while it had this recording and nothing else"
-    )

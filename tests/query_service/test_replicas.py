@@ -276,7 +276,7 @@ def test_where_all_have_gone_one_is_waited_for(replicas, predict):
     assert complete(events)
     (notice,) = notices_of(events)
     assert notice.startswith("There is no server to transcribe")
-    assert notice.endswith("It is waited for, 60 s at most.")
+    assert notice.endswith("One is waited for, 60 s at most.")
 
 
 def test_where_none_comes_it_is_said_what_is_left(replicas, predict):
