@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -181,3 +183,16 @@ def test_no_server_has_a_service_that_this_test_does_not_know(installation: Inst
     for address in installation.addresses.values():
         assert set(served(address)) <= known
         assert {reflection.SERVICE_NAME, "grpc.health.v1.Health"} <= set(served(address))
+
+
+def test_the_page_on_security_says_what_the_code_says(checkout: Path) -> None:
+    spec = importlib.util.spec_from_file_location("write_security", checkout / "docs" / "write_security.py")
+    assert spec is not None
+    assert spec.loader is not None
+    writer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(writer)
+    written = (checkout / "docs" / "security.md").read_text("utf-8")
+    assert written == writer.text(), "run python docs/write_security.py"
+    for name in ("most_queries_per_token", "most_queries", "longest_text"):
+        assert f"| `{name}` | {getattr(QueryConfig, name):,} |" in written
+    assert f"| `largest_message` | {QueryConfig.largest_message >> 20} MiB |" in written
