@@ -14,6 +14,7 @@ from trainer_service.data.dataset import Tell
 from trainer_service.data.reading import Recordings
 from trainer_service.export.graph import SpeechGraph, frame_count
 from trainer_service.training.augmentation import Clip, change_speed
+from trainer_service.training.machine import is_out_of_memory
 
 KEPT_BYTES = 1 << 30
 """Memory that kept features may take: 11 hours of audio for the bundled model, 5 for wav2vec2-base."""
@@ -105,11 +106,25 @@ class FeatureStore:
             return None
         return change_speed(samples.to(self._device), clip.speed, self._sample_rate)
 
-    @torch.no_grad()
     def _compute(self, clips: Sequence[Clip]) -> dict[Key, Tensor]:
         read = [(clip.key, samples) for clip in clips if (samples := self._read(clip)) is not None]
-        if not read:
-            return {}
+        return self._encode(read) if read else {}
+
+    def _encode(self, read: Sequence[tuple[Key, Tensor]]) -> dict[Key, Tensor]:
+        """The features of what was read; where memory runs out, of one half after the other."""
+        try:
+            return self._encode_together(read)
+        except (RuntimeError, MemoryError) as error:
+            if len(read) == 1 or not is_out_of_memory(error):
+                raise
+        # Here, where the error and the tensors that it held are gone.
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        middle = len(read) // 2
+        return self._encode(read[:middle]) | self._encode(read[middle:])
+
+    @torch.no_grad()
+    def _encode_together(self, read: Sequence[tuple[Key, Tensor]]) -> dict[Key, Tensor]:
         lengths = torch.tensor([len(samples) for _, samples in read])
         with torch.autocast(self._device.type, self._precision, enabled=self._precision is not torch.float32):
             values = self._graph.features(

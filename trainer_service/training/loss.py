@@ -68,8 +68,18 @@ class Objective:
         return time_mask, channel_mask
 
 
-def ctc_losses(log_probs: Tensor, frames: Tensor, batch: Sequence[Utterance], blank: int) -> Tensor:
-    """The CTC loss of each row, in nats, float32 `[rows]` (Graves et al. 2006)."""
+def ctc_losses(
+    log_probs: Tensor, frames: Tensor, batch: Sequence[Utterance], blank: int, *, is_repeatable: bool | None = None
+) -> Tensor:
+    """The CTC loss of each row, in nats, float32 `[rows]` (Graves et al. 2006).
+
+    Args:
+        log_probs: float32 `[rows, frames, vocabulary]`.
+        frames: int64 `[rows]`, real frames of each.
+        batch: What was said.
+        blank: Index of the CTC blank.
+        is_repeatable: Whether gradients have to be made so (see `_RepeatableLoss`); by default on a GPU.
+    """
     targets = torch.tensor([token for each in batch for token in each.tokens], device=log_probs.device)
     lengths = torch.tensor([len(each.tokens) for each in batch])
 
@@ -77,7 +87,7 @@ def ctc_losses(log_probs: Tensor, frames: Tensor, batch: Sequence[Utterance], bl
         # Infinite losses are not zeroed: rows that have one were dropped beforehand, so one now is a fault to be told.
         return nn.functional.ctc_loss(values.transpose(0, 1), targets, frames, lengths, blank, reduction="none")
 
-    if not log_probs.is_cuda:
+    if not (log_probs.is_cuda if is_repeatable is None else is_repeatable):
         return compute(log_probs)
     losses: Tensor = _RepeatableLoss.apply(log_probs, compute)  # type: ignore[no-untyped-call]
     return losses
