@@ -2,6 +2,7 @@
 
     python benchmarks/build.py                                        # 80 rows of LibriSpeech, three epochs
     python benchmarks/build.py --rows 16 --epochs 1 --rounds 1        # a quick look
+    python benchmarks/build.py --device cuda --checkpoint FOLDER      # on a GPU, from another model
 
 Each contender is a process of its own; in each round all of them train once, one after the other, so a noisy machine is
 noisy for all. The figure is seconds of audio heard (rows times epochs) by seconds of training, from the samples of the
@@ -15,6 +16,7 @@ recordings to the last step; loading the model is left out, and so is evaluation
 * `Trainer`: `transformers.Trainer` with `train_sampling_strategy="group_by_length"`, the encoder frozen, in float32,
   its default; the files were read, and the samples normalised, before its time begins.
 * `Trainer bf16`: the same with `bf16=True`.
+* `recipe unordered`: `recipe plain`, on a GPU without `compute_repeatably`: what it costs that sums are made in order.
 * `BUILD`: the whole statement through `thanosql.connect()`, with the check of the rows, the held-out part, the export
   and the parity gate: for its seconds and for the peak memory of all processes.
 """
@@ -60,6 +62,10 @@ class Task:
     batch_size: int
     state: Path
     """Empty folder for the services."""
+    device: str
+    """ "cpu" or "cuda"."""
+    checkpoint: Path
+    """What is trained."""
 
 
 @dataclass
@@ -74,12 +80,18 @@ class Contestant:
     padding: float = 0.0
     """Share of the audio."""
     peak_megabytes: float = 0.0
+    gpu_megabytes: float = 0.0
+    """The most that tensors took of the GPU."""
+
+
+Run = Callable[[], tuple[float, float, float]]
+"""Trains once: seconds, last loss, padding as a share of the audio."""
 
 
 # --- the contenders: each makes itself ready, and gives a function that trains once: its seconds and its last loss ---
 
 
-def prepare_recipe(task: Task, kind: str = "") -> Callable[[], tuple[float, float, float]]:
+def prepare_recipe(task: Task, kind: str = "") -> Run:
     from trainer_service.runner import ENVIRONMENT
 
     os.environ |= ENVIRONMENT
@@ -92,20 +104,23 @@ def prepare_recipe(task: Task, kind: str = "") -> Callable[[], tuple[float, floa
     from trainer_service.data.reading import ReadAhead
     from trainer_service.export.export import describe, new_description
     from trainer_service.export.graph import frame_count
-    from trainer_service.training.features import FeatureStore
+    from trainer_service.training.features import FeatureStore, share_memory
     from trainer_service.training.finetune import FineTuning
-    from trainer_service.training.machine import available_memory, choose_precision
+    from trainer_service.training.machine import available_memory, choose_precision, compute_repeatably
     from trainer_service.training.recipe import ModelSize, choose_recipe, seconds_at_once
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    cpu = torch.device("cpu")
-    precision = torch.float32 if kind == "fp32" else choose_precision(cpu)
+    device = torch.device(task.device)
+    precision = torch.float32 if kind == "fp32" else choose_precision(device)
+    if kind != "unordered":
+        compute_repeatably(device)
+    readers = 8 if task.device == "cuda" else 1
     spec = JobSpec(
         *(JobKind.BUILD, "m", "base", task.epochs, task.batch_size, LEARNING_RATE), augmentation=False if kind else None
     )
 
     def run() -> tuple[float, float, float]:
-        checkpoint = load_folder(BUNDLED)
+        checkpoint = load_folder(task.checkpoint)
         model = describe(checkpoint, new_description("m", 1, class_name="", base="", report={}))
         utterances, _ = check_rows(
             [Row(*row) for row in task.rows],
@@ -117,8 +132,9 @@ def prepare_recipe(task: Task, kind: str = "") -> Callable[[], tuple[float, floa
         )
         size = ModelSize(*(getattr(checkpoint.model.config, name) for name in SIZES))
         begin = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder, ReadAhead(model.sample_rate, 1) as recordings:
-            graph = checkpoint.graph()
+        with tempfile.TemporaryDirectory() as folder, ReadAhead(model.sample_rate, readers) as recordings:
+            graph = checkpoint.graph().to(device)
+            memory, kept_bytes = share_memory(device, available_memory(device), 1)
             outcome = FineTuning(
                 graph,
                 utterances,
@@ -131,27 +147,32 @@ def prepare_recipe(task: Task, kind: str = "") -> Callable[[], tuple[float, floa
                 ),
                 description=model,
                 features=FeatureStore(
-                    graph, recordings, sample_rate=model.sample_rate, precision=precision, device=cpu
+                    graph,
+                    recordings,
+                    sample_rate=model.sample_rate,
+                    precision=precision,
+                    device=device,
+                    budget=kept_bytes,
                 ),
                 folder=Path(folder),
                 tell=lambda _: None,
-                device=cpu,
+                device=device,
                 precision=precision,
-                at_once=seconds_at_once(size, available_memory(cpu)),
+                at_once=seconds_at_once(size, memory),
             ).run()
         return time.perf_counter() - begin, outcome.losses[-1], outcome.padding
 
     return run
 
 
-def prepare_trainer(task: Task, precision: str = "") -> Callable[[], tuple[float, float, float]]:
+def prepare_trainer(task: Task, precision: str = "") -> Run:
     import soundfile
     import torch
     import transformers
 
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    extractor: Any = transformers.Wav2Vec2FeatureExtractor.from_pretrained(BUNDLED)
-    tokenizer: Any = transformers.Wav2Vec2CTCTokenizer.from_pretrained(BUNDLED)
+    extractor: Any = transformers.Wav2Vec2FeatureExtractor.from_pretrained(task.checkpoint)
+    tokenizer: Any = transformers.Wav2Vec2CTCTokenizer.from_pretrained(task.checkpoint)
 
     def read(path: str) -> Any:
         samples, rate = soundfile.read(task.workspace / path, dtype="float32")
@@ -174,7 +195,7 @@ def prepare_trainer(task: Task, precision: str = "") -> Callable[[], tuple[float
 
     def run() -> tuple[float, float, float]:
         sizes[:] = 0, 0
-        model: Any = transformers.Wav2Vec2ForCTC.from_pretrained(BUNDLED, dtype=torch.float32)
+        model: Any = transformers.Wav2Vec2ForCTC.from_pretrained(task.checkpoint, dtype=torch.float32)
         model.freeze_feature_encoder()
         with tempfile.TemporaryDirectory() as folder:
             arguments = transformers.TrainingArguments(
@@ -185,7 +206,7 @@ def prepare_trainer(task: Task, precision: str = "") -> Callable[[], tuple[float
                 warmup_steps=0.1,
                 train_sampling_strategy="group_by_length",
                 bf16=precision == "bf16",
-                use_cpu=True,
+                use_cpu=task.device == "cpu",
                 save_strategy="no",
                 logging_strategy="epoch",
                 report_to="none",
@@ -208,7 +229,7 @@ def prepare_trainer(task: Task, precision: str = "") -> Callable[[], tuple[float
     return run
 
 
-def prepare_build(task: Task) -> Callable[[], tuple[float, float, float]]:
+def prepare_build(task: Task) -> Run:
     import thanosql
 
     session = thanosql.connect(workspace=task.workspace, state=task.state)
@@ -229,10 +250,11 @@ def prepare_build(task: Task) -> Callable[[], tuple[float, float, float]]:
     return run
 
 
-CONTENDERS: dict[str, Callable[[Task], Callable[[], tuple[float, float, float]]]] = {
+CONTENDERS: dict[str, Callable[[Task], Run]] = {
     "recipe": prepare_recipe,
     "recipe plain": lambda task: prepare_recipe(task, "plain"),
     "recipe fp32": lambda task: prepare_recipe(task, "fp32"),
+    "recipe unordered": lambda task: prepare_recipe(task, "unordered"),
     "Trainer": prepare_trainer,
     "Trainer bf16": lambda task: prepare_trainer(task, "bf16"),
     "BUILD": prepare_build,
@@ -244,7 +266,16 @@ def contend(name: str, task: Task, connection: Connection) -> None:
     run = CONTENDERS[name](task)
     connection.send("ready")
     while connection.recv() == "run":
-        connection.send(run())
+        figures = run()
+        connection.send((*figures, _gpu_megabytes(task.device)))
+
+
+def _gpu_megabytes(device: str) -> float:
+    if device == "cpu":
+        return 0.0
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20
 
 
 # --- the referee ------------------------------------------------------------------------------------------------------
@@ -271,7 +302,7 @@ def run_once(contestant: Contestant) -> None:
     watcher.start()
     try:
         contestant.connection.send("run")
-        seconds, loss, contestant.padding = contestant.connection.recv()
+        seconds, loss, contestant.padding, contestant.gpu_megabytes = contestant.connection.recv()
     except EOFError:
         raise SystemExit(f"{contestant.name} has ended; its messages are above") from None
     finally:
@@ -316,7 +347,7 @@ def report(task: Task, contestants: Sequence[Contestant], audio_seconds: float) 
         f"\n{len(task.rows)} rows, {audio_seconds:.0f} s of audio, {task.epochs} epochs, batches of {task.batch_size}, "
         f"{len(first.seconds)} rounds"
     )
-    print(f"{'':14}{'audio s/s':>10}{'seconds':>9}{'last loss':>11}{'padding':>9}{'peak MB':>9}", end="")
+    print(f"{'':16}{'audio s/s':>10}{'seconds':>9}{'last loss':>11}{'padding':>9}{'peak MB':>9}{'GPU MB':>9}", end="")
     print(f"{f'{first.name} is':>12}{'target':>9}")
     for each in contestants:
         # Round by round, so that what slows the machine for a while slows both sides of a ratio.
@@ -328,6 +359,7 @@ def report(task: Task, contestants: Sequence[Contestant], audio_seconds: float) 
             "loss": None if each.name == "BUILD" else each.losses[-1],
             "padding": None if each.name == "BUILD" else each.padding,
             "peak_megabytes": each.peak_megabytes,
+            "gpu_megabytes": each.gpu_megabytes,
             "ratio": ratio,
         }
         loss, padding = "", ""
@@ -335,8 +367,8 @@ def report(task: Task, contestants: Sequence[Contestant], audio_seconds: float) 
             loss, padding = f"{each.losses[-1]:.3f}", f"{each.padding:.1%}"
         target = f"{TARGET:.1f} x" if each.name == "Trainer" else ""
         print(
-            f"{each.name:14}{heard / seconds:10.1f}{seconds:9.1f}{loss:>11}{padding:>9}{each.peak_megabytes:9.0f}"
-            f"{ratio:10.2f} x{target:>9}"
+            f"{each.name:16}{heard / seconds:10.1f}{seconds:9.2f}{loss:>11}{padding:>9}{each.peak_megabytes:9.0f}"
+            f"{each.gpu_megabytes:9.0f}{ratio:10.2f} x{target:>9}"
         )
         if each.name == "BUILD":
             print(f"peak memory of BUILD: {each.peak_megabytes:.0f} MB (target: at most {MOST_MEGABYTES})")
@@ -345,6 +377,8 @@ def report(task: Task, contestants: Sequence[Contestant], audio_seconds: float) 
         "audio_seconds": audio_seconds,
         "epochs": task.epochs,
         "batch_size": task.batch_size,
+        "device": task.device,
+        "checkpoint": task.checkpoint.name,
         "targets": {"Trainer": TARGET, "peak_megabytes": MOST_MEGABYTES},
         "contenders": rows,
     }
@@ -380,14 +414,20 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    usual = [name for name in CONTENDERS if name != "recipe unordered"]
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=usual)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--checkpoint", type=Path, default=BUNDLED, help="folder of a Wav2Vec2 CTC checkpoint")
     parser.add_argument("--json", type=Path, default=Path("build.json"), help="where to write the figures")
     arguments = parser.parse_args()
     source, rows = read_rows(arguments.table.resolve(), arguments.rows)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         workspace = Path(folder) / "workspace"
         audio_seconds = copy_recordings(source, rows, workspace)
-        task = Task(workspace, rows, arguments.epochs, arguments.batch_size, Path(folder) / "state")
+        task = Task(
+            *(workspace, rows, arguments.epochs, arguments.batch_size),
+            *(Path(folder) / "state", arguments.device, arguments.checkpoint),
+        )
         figures = report(task, compete(task, arguments.contenders, arguments.rounds), audio_seconds)
     arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 

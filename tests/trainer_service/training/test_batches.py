@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer_service.training.batches import WASTE_LIMIT, deal, plan_steps, split_step, waste
+from trainer_service.training.batches import WASTE_LIMIT, choose_waste_limit, deal, plan_steps, split_step, waste
 
 lengths = st.lists(st.floats(0.1, 40.0), min_size=1, max_size=60)
 
@@ -44,6 +44,12 @@ def test_parts_hold_every_row_once_little_padding_and_no_more_than_memory(second
     for part in parts:
         assert len(part) == 1 or len(part) * max(seconds[row] for row in part) <= at_once
         assert waste([part], seconds) <= WASTE_LIMIT + 1e-9
+
+
+def test_a_gpu_takes_more_padding_for_fewer_parts() -> None:
+    seconds = [4.0, 4.2, 4.5, 4.9, 5.0]
+    assert len(split_step(range(5), seconds, 240.0, choose_waste_limit("cpu"))) == 3
+    assert len(split_step(range(5), seconds, 240.0, choose_waste_limit("cuda"))) == 1
 
 
 @given(lengths, st.integers(1, 5))

@@ -402,6 +402,43 @@ def test_losses_are_of_each_row_alone() -> None:
         torch.testing.assert_close(alone[0], together[row])
 
 
+def test_where_memory_runs_out_in_the_encoder_clips_go_through_it_in_halves(
+    small_checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = load(small_checkpoints["group"])[0].graph().eval()
+    clips = [Clip(each) for each in TRAIN]
+    _, expected, _ = store(graph).batch(clips)
+    rows: list[int] = []
+    compute = graph.features
+
+    def run_out(waveform: Tensor, lengths: Tensor) -> Tensor:
+        rows.append(len(waveform))
+        if len(waveform) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 340.00 MiB.")
+        return compute(waveform, lengths)
+
+    monkeypatch.setattr(graph, "features", run_out)
+    _, values, _ = store(graph).batch(clips)
+    assert rows == [5, 2, 3, 1, 2]
+    torch.testing.assert_close(values, expected)
+
+
+def test_the_loss_that_gpus_compute_has_the_gradients_of_the_plain_one() -> None:
+    raw = torch.randn(2, 30, 8)
+    frames = torch.tensor([30, 12])
+    batch = [utterance(0, 1.0, (1, 2, 2)), utterance(1, 1.0, (4, 4))]
+    gradients = []
+    for is_repeatable in (False, True):
+        values = raw.clone().requires_grad_()
+        log_probs = values.log_softmax(-1)
+        losses = ctc_losses(log_probs, frames, batch, blank=0, is_repeatable=is_repeatable)
+        assert losses.dtype is torch.float32
+        (losses.sum() / 5).backward()  # type: ignore[no-untyped-call]
+        assert values.grad is not None
+        gradients.append(values.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
 def store(graph: SpeechGraph, budget: int = 0, recordings: Noise | None = None) -> FeatureStore:
     return FeatureStore(
         graph, recordings or Noise(), sample_rate=16_000, precision=torch.float32, device=CPU, budget=budget
