@@ -86,23 +86,23 @@ class ServiceConfig:
         return self.state / "models"
 
     def folders(self, workspace: str) -> Folders:
-        """Where the things of a workspace lie; its name is a checked one (`thanosql.workspace.check_name`)."""
-        if workspace == DEFAULT_WORKSPACE:
-            return Folders(self.workspace, self.models, self.state)
-        state = self.state / "workspaces" / workspace
-        root = state / "files" if self.workspaces is None else self.workspaces / workspace
-        return Folders(root, state / "models", state)
-
-    def of(self, workspace: str) -> Self:
-        """These settings with the folders of a workspace, for what works inside one.
+        """Where the things of a workspace lie; its name is a checked one (`thanosql.workspace.check_name`).
 
         Raises:
             Unavailable: its files would lie where the first workspace reads.
         """
         if workspace == DEFAULT_WORKSPACE:
+            return Folders(self.workspace, self.models, self.state)
+        state = self.state / "workspaces" / workspace
+        root = state / "files" if self.workspaces is None else self.workspaces / workspace
+        check_apart(self.workspace, root, state)
+        return Folders(root, state / "models", state)
+
+    def of(self, workspace: str) -> Self:
+        """These settings with the folders of a workspace, for what works inside one; see `folders`."""
+        if workspace == DEFAULT_WORKSPACE:
             return self
         folders = self.folders(workspace)
-        check_apart(self.workspace, folders.root, folders.state)
         return replace(self, workspace=folders.root, state=folders.state)
 
     def list_workspaces(self) -> list[str]:
