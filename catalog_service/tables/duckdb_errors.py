@@ -59,7 +59,7 @@ def to_query_error(error: Exception, tables: Iterable[str]) -> ThanoSQLError | N
         return refuse_write()
     if kind == "Out of Memory":
         return out_of_memory()
-    if kind == "IO":
+    if _is_of_the_disk(kind, text):
         return disk_failure(text)
     if missing := re.match(r'Table with name "?(.+?)"? does not exist', text):
         return unknown_table(missing[1], tables)
@@ -108,7 +108,7 @@ def to_write_error(error: Exception, table: str) -> ThanoSQLError | None:
         )
     if kind == "Out of Memory":
         return out_of_memory()
-    if kind == "IO":
+    if _is_of_the_disk(kind, text):
         return disk_failure(text)
     if kind == "Catalog" and "already exists" in text:
         return NameTaken(
@@ -155,6 +155,11 @@ def split_message(message: str) -> tuple[str, str]:
     match = _PREFIX.match(message)
     kind, text = (match["kind"], match["text"]) if match else ("", message)
     return kind, _ADVICE.sub("", text).strip()
+
+
+def _is_of_the_disk(kind: str, text: str) -> bool:
+    """Whether a file could not be read or written; that a commit could not be is told in another way."""
+    return kind == "IO" or (text.startswith("Failed to commit") and "Could not write file" in text)
 
 
 def refuse_write() -> StatementError:

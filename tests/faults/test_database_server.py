@@ -73,16 +73,11 @@ class Database:
         self._process.wait(STARTS_WITHIN)
 
     def _call(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        groups = None if self._user is None else []
+        # By a program of its own: gRPC, at work in other threads, does not bear the fork that Popen(user=…) makes.
+        become = ["setpriv", "--reuid", self._user, "--regid", self._user, "--clear-groups"] if self._user else []
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [str(self._programs / program), *arguments],
-                user=self._user,
-                group=self._user,
-                extra_groups=groups,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder,
+                [*become, str(self._programs / program), *arguments], stdout=log, stderr=log, cwd=self._folder
             )
 
 
