@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,15 @@ def unfinished(root: Path) -> list[Path]:
     return list((root / ".thanosql" / "uploads").glob("*"))
 
 
+def most_unfinished(root: Path) -> int:
+    """Bytes that have come of the largest unfinished file."""
+    largest = 0
+    for each in unfinished(root):
+        with suppress(FileNotFoundError):  # it has just been put in its place
+            largest = max(largest, each.stat().st_size)
+    return largest
+
+
 def test_a_folder_stands_in_the_workspace_as_it_stands_here_and_is_sent_once(session, root, here):
     files = make(here, {"calls/calls.csv": 100, "calls/a.wav": 2 * MB, "calls/b/c.wav": 1, "calls/empty.txt": 0})
     report = session.upload("calls", progress=False)
@@ -130,7 +139,7 @@ def test_an_interrupted_upload_is_gone_on_with(session, root, here):
     files = make(here, {"a.wav": 60 * MB})
 
     def interrupt(progress: Any) -> None:
-        if unfinished(root) and unfinished(root)[0].stat().st_size:
+        if most_unfinished(root):
             raise KeyboardInterrupt
 
     with pytest.raises(Cancelled, match="0 of 1 files are there; the same upload goes on from here"):
@@ -147,17 +156,24 @@ def test_a_server_that_is_killed_in_the_midst_of_a_file_is_gone_on_with_when_it_
     files = make(here, {"a.wav": 40 * MB, **{f"calls/{number}.wav": 1_000 for number in range(50)}})
     with ExitStack() as stack:
         process = Process(config, stack)
-        with thanosql.connect(process.address, TOKEN) as session:
-            killed: list[int] = []
+        killed: list[int] = []
 
-            def kill(progress: Any) -> None:
-                parts = [each.stat().st_size for each in unfinished(root)]
-                if not killed and max(parts, default=0) > 5 * MB:
+        def kill() -> None:
+            while not killed and not is_over.wait(0.002):
+                if most_unfinished(root) > 2 * MB:
                     process.kill()
-                    killed.append(max(each.stat().st_size for each in unfinished(root)))
+                    killed.append(most_unfinished(root))
                     process.start()
 
-            report = session.upload("a.wav", "calls", progress=False, on_progress=kill)
+        is_over = threading.Event()
+        killer = threading.Thread(target=kill)
+        with thanosql.connect(process.address, TOKEN) as session:
+            killer.start()
+            try:
+                report = session.upload("a.wav", "calls", progress=False)
+            finally:
+                is_over.set()
+                killer.join()
         assert killed, "the server was too fast to be killed"
     assert 0 < killed[0] < 40 * MB
     assert stand_in(root) == files
