@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import sqlalchemy as sa
 
 from catalog_service.schema.database import Database
-from catalog_service.schema.definitions import jobs, models, transcripts
+from catalog_service.schema.definitions import jobs, models, transcripts, workspaces
 from thanosql.errors import ThanoSQLError
 from thanosql.monitoring.families import Metrics, Sample, gauge
 from thanosql.types import JobState, ModelState
@@ -18,12 +18,17 @@ _ANSWER = gauge("thanosql_database_answer_seconds", "How long the metadata datab
 _CONNECTIONS = gauge(
     "thanosql_database_connections", "Connections to the metadata database, in use and idle in the pool.", "state"
 )
-_TABLES = gauge("thanosql_tables", "Tables of users.")
+_WORKSPACES = gauge("thanosql_workspaces", "Workspaces that there are.")
+_TABLES = gauge("thanosql_tables", "Tables of the first workspace, default.")
 _MODELS = gauge("thanosql_models", "Versions of models, by state.", "state")
 _TRANSCRIPTS = gauge("thanosql_transcripts", "Transcripts that are kept.")
-_JOBS = gauge("thanosql_jobs", "Jobs that there are, by state: what LIST JOBS shows of trainings and exports.", "state")
+_JOBS = gauge(
+    "thanosql_jobs",
+    "Trainings and exports that there are, by state, as LIST JOBS shows them; of all workspaces.",
+    "state",
+)
 
-FAMILIES = (_UP, _ANSWER, _CONNECTIONS, _TABLES, _MODELS, _TRANSCRIPTS, _JOBS)
+FAMILIES = (_UP, _ANSWER, _CONNECTIONS, _WORKSPACES, _TABLES, _MODELS, _TRANSCRIPTS, _JOBS)
 
 
 def catalog_metrics(database: Database, count_tables: Callable[[], int]) -> Metrics:
@@ -31,7 +36,7 @@ def catalog_metrics(database: Database, count_tables: Callable[[], int]) -> Metr
 
     Args:
         database: The metadata.
-        count_tables: How many tables of users there are.
+        count_tables: How many tables the first workspace has.
     """
 
     def collect() -> Iterator[Sample]:
@@ -42,6 +47,7 @@ def catalog_metrics(database: Database, count_tables: Callable[[], int]) -> Metr
         try:
             with database.read() as connection:
                 by_state = {table: _count_states(connection, table) for table in (jobs, models)}
+                spaces = connection.scalar(sa.select(sa.func.count()).select_from(workspaces))
                 kept = connection.scalar(sa.select(sa.func.count()).select_from(transcripts))
         except ThanoSQLError:
             yield _UP.sample(0)
@@ -52,6 +58,7 @@ def catalog_metrics(database: Database, count_tables: Callable[[], int]) -> Metr
             yield _JOBS.sample(by_state[jobs].get(state.value, 0), state.value)
         for model_state in ModelState:
             yield _MODELS.sample(by_state[models].get(model_state.value, 0), model_state.value)
+        yield _WORKSPACES.sample(spaces or 0)
         yield _TRANSCRIPTS.sample(kept or 0)
         yield _TABLES.sample(count_tables())
 
