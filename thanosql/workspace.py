@@ -16,6 +16,9 @@ STATE_FOLDER = ".thanosql"
 """Folder under the workspace root that holds the product's own files; no statement may name it."""
 
 
+_LONGEST_NAME, _LONGEST_PATH = 255, 4_000
+"""Bytes that file systems take."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -70,6 +73,7 @@ def resolve(root: Path, path: str) -> Path:
 
     Raises:
         PathRefused: the path is absolute and elsewhere, climbs out, is a URL, or names the state folder.
+        NotFound: it is longer than that of any file.
     """
     if "://" in path:
         raise PathRefused(
@@ -78,6 +82,12 @@ def resolve(root: Path, path: str) -> Path:
         )
     if "\0" in path:
         raise PathRefused(f"{path!r} is not a path")
+    encoded = os.fsencode(path)
+    if len(encoded) > _LONGEST_PATH or max(map(len, encoded.split(b"/"))) > _LONGEST_NAME:
+        raise NotFound(
+            f"{path[:100]!r} … is not the path of a file: it is too long",
+            hint=f"A name has at most {_LONGEST_NAME} bytes, a path {_LONGEST_PATH}.",
+        )
     base = root.resolve()
     resolved = Path(os.path.realpath(base / path))
     if not path.isascii() and not os.path.lexists(resolved):
