@@ -26,6 +26,7 @@ def read_revision(url: str) -> str | None:
                         hint="Give an empty database.",
                     )
                 return None
-            return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            return revision
     finally:
         database.close()

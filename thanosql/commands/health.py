@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thanosql.errors import ThanoSQLError, Unavailable
 
@@ -91,7 +91,7 @@ def _shown_certificate(address: str, timeout: float) -> tuple[str, str]:
         context.check_hostname = False
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         with socket.create_connection(where, timeout) as plain, context.wrap_socket(plain) as connection:
-            shown = connection.getpeercert() or {}
+            shown: dict[str, Any] = dict(connection.getpeercert() or {})
     except (OSError, ValueError) as error:  # ssl's errors are OSErrors
         raise Unavailable(f"no TLS at {address}: {error}") from error
     names = [name for _, name in shown.get("subjectAltName", ())]

@@ -89,7 +89,7 @@ def ctc_losses(
 
     if not (log_probs.is_cuda if is_repeatable is None else is_repeatable):
         return compute(log_probs)
-    losses: Tensor = _RepeatableLoss.apply(log_probs, compute)  # type: ignore[no-untyped-call]
+    losses: Tensor = _RepeatableLoss.apply(log_probs, compute)
     return losses
 
 

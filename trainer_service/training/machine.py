@@ -105,7 +105,7 @@ def compute_repeatably(device: torch.device) -> None:
     torch.backends.cudnn.benchmark = False
     # Not merely to warn: then torch's attention stays as it is.
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
 
 
 @contextmanager
