@@ -13,6 +13,7 @@ from trainer_service.config import TrainerConfig
 
 PACKAGES = {
     "torch": "torch",
+    "torchaudio": "torchaudio",
     "transformers": "transformers",
     "onnx": "onnx",
     "onnxruntime": "onnxruntime",
@@ -24,8 +25,6 @@ import json, sys
 import torch
 try:
     import torchaudio
-    audio = ""
-except ModuleNotFoundError:
     audio = ""
 except Exception as error:
     audio = f"{type(error).__name__}: {error}"
@@ -69,7 +68,7 @@ def _examine_torch(config: TrainerConfig) -> Iterator[Finding]:
         yield fault(
             "torchaudio",
             f"cannot be imported beside torch {seen['torch']}: {seen['audio']}",
-            "transformers imports it where it is installed, and nothing here needs it: pip uninstall torchaudio.",
+            "The two must be built for the same CUDA: pip install torch torchaudio, in one command.",
         )
     if seen["cards"]:
         yield fine("GPU", "; ".join(seen["cards"]))
