@@ -8,6 +8,7 @@
 #   DEVICE               cpu, or gpu: ONNX Runtime's build, and CUDA's libraries beside it
 #   PIP_EXTRA_INDEX_URL  a further package index, such as PyTorch's of CPU builds: 5 GB less for a trainer without a GPU
 #   PIP_FIND_LINKS       folder or page with packages
+#   WITHOUT              packages that are left out; torchaudio, where the build of torch has none beside it (augmentation)
 #   CONSTRAINTS          requirements that narrow the versions, with spaces between: "torch==2.13.0 numpy<2.4"
 # docs/deploy.md tells how they are run.
 ARG PYTHON_IMAGE=python:3.11-slim
@@ -50,8 +51,10 @@ ARG DEVICE=cpu
 ARG PIP_EXTRA_INDEX_URL=
 ARG PIP_FIND_LINKS=
 ARG CONSTRAINTS=
+ARG WITHOUT=
 # As variables, since an argument ends with its stage.
 ENV DEVICE=${DEVICE} \
+    WITHOUT=${WITHOUT} \
     PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL} \
     PIP_FIND_LINKS=${PIP_FIND_LINKS} \
     PIP_CONSTRAINT=/build/constraints.txt \
@@ -64,8 +67,8 @@ RUN python -m venv --without-pip /opt/thanosql && printf '%s\n' ${CONSTRAINTS} >
 # --- What each image needs. The packages' layers follow from these lists alone, and stay while they stay.
 FROM build AS requirements
 COPY pyproject.toml deploy/image/requirements.py ./
-RUN python requirements.py --device ${DEVICE} catalog postgres query inference telemetry > service.txt \
- && python requirements.py --device ${DEVICE} trainer telemetry > trainer.txt
+RUN python requirements.py --device ${DEVICE} --without "${WITHOUT}" catalog postgres query inference telemetry > service.txt \
+ && python requirements.py --device ${DEVICE} --without "${WITHOUT}" trainer telemetry > trainer.txt
 
 # --- The code alone: the layer that an upgrade brings.
 FROM build AS code

@@ -9,6 +9,7 @@ which is a third of the size; one with a GPU takes CUDA's libraries along.
 from __future__ import annotations
 
 import argparse
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,8 +19,10 @@ CUDA_LIBRARIES = "[cuda,cudnn]"
 """Extras of the CUDA build with the libraries that it loads."""
 
 
-def requirements(project: dict[str, object], extras: Iterable[str], device: str) -> list[str]:
-    """The requirements of the project and its extras, each once, sorted.
+def requirements(
+    project: dict[str, object], extras: Iterable[str], device: str, without: Sequence[str] = ()
+) -> list[str]:
+    """The requirements of the project and its extras, each once, sorted; but for the packages `without`.
 
     Raises:
         SystemExit: the project has no such extra.
@@ -32,12 +35,17 @@ def requirements(project: dict[str, object], extras: Iterable[str], device: str)
         if extra not in optional:
             raise SystemExit(f"pyproject.toml has no extra {extra!r}; it has {', '.join(sorted(optional))}")
         found.update(optional[extra])
-    return sorted({chosen for each in found for chosen in _for_device(each, device)})
+    wanted = (each for each in found if _name(each) not in without)
+    return sorted({chosen for each in wanted for chosen in _for_device(each, device)})
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement.strip())[0]
 
 
 def _for_device(requirement: str, device: str) -> Iterator[str]:
     """The requirement as the device wants it; none where it is the other's build of ONNX Runtime."""
-    name = requirement.split(">")[0].split("=")[0].split(";")[0].strip()
+    name = _name(requirement)
     if name not in (CPU_BUILD, CUDA_BUILD):
         yield requirement
     elif name == CUDA_BUILD and device == "gpu":
@@ -50,10 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Reads pyproject.toml of the current folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--without", default="", help="packages that are left out, with spaces between")
     parser.add_argument("extras", nargs="+")
     options = parser.parse_args(arguments)
     project = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))
-    print("\n".join(requirements(project, options.extras, options.device)))
+    print("\n".join(requirements(project, options.extras, options.device, options.without.split())))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ OnChange = Callable[[str, int, ServingState], None]
 RETRY_SECONDS = 60.0
 """After so long a version is tried again that failed for another reason than its files: memory, a library."""
 
+SUPERSEDED_SECONDS = 60.0
+"""A version that was asked for in this time stays in memory, though a newer one of the model is there."""
+
 GONE_SECONDS = 1.0
 """So long after its files were seen a model serves those who name no version, though none is in the store any more."""
 
@@ -392,6 +395,26 @@ class Models:
             tell(outcome)
         if isinstance(outcome, LoadedModel):
             self.leave(outcome)
+            self._free_superseded(name, version)
+
+    def _free_superseded(self, name: str, version: int) -> None:
+        """Frees what nobody will ask for again: versions whose files are gone, and those before one that was loaded."""
+        with self._shelf.lock:
+            loaded = [each.model for each in self._shelf.versions.values() if each.model]
+        for model in loaded:
+            workspace, model_name, model_version = model.key
+            if workspace != self.workspace:
+                continue
+            unseen = self._clock() - model.seen_at
+            is_before = model_name == name and model_version < version
+            try:
+                identify_files(self._store, model_name, model_version)
+            except UnknownModel:
+                if unseen > GONE_SECONDS:
+                    self._shelf.retire(model.key)
+            else:
+                if is_before and unseen > SUPERSEDED_SECONDS:
+                    self._shelf.retire(model.key)
 
     def _is_unchanged(self, name: str, version: int, files: Files) -> bool:
         """Whether the files are still those that were read; or are gone, which the next request will find."""

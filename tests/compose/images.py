@@ -76,6 +76,8 @@ def _packages_of_this_machine() -> Iterator[Mapping[str, str]]:
             yield {
                 "PIP_FIND_LINKS": f"http://127.0.0.1:{server.server_port}/",
                 "CONSTRAINTS": f"torch=={release}",
+                # The index has torchaudio for the CUDA build alone, and beside another one it does not import.
+                "WITHOUT": "torchaudio",
             }
         finally:
             server.shutdown()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from thanosql.errors import JobFailed
 from trainer_service.data.dataset import Utterance
 
 
@@ -33,7 +34,13 @@ def change_speed(samples: Tensor, speed: float, sample_rate: int) -> Tensor:
     """The recording `[samples]` at another speed: `[samples / speed]`, by resampling, on the device it is on."""
     if speed == 1.0:
         return samples
-    from torchaudio.functional import resample
+    try:
+        from torchaudio.functional import resample
+    except (ImportError, OSError) as error:  # missing, or built for another torch
+        raise JobFailed(
+            f"the speed of recordings cannot be changed: torchaudio cannot be imported ({error})",
+            hint="Install the torchaudio of this build of torch, or train with augmentation=False.",
+        ) from error
 
     # Samples that were taken at a higher rate are played at the lower one.
     changed: Tensor = resample(samples, round(sample_rate * speed), sample_rate)

@@ -19,7 +19,7 @@ from inference_service.config import InferenceConfig
 from inference_service.engines.engine import count_cores
 from inference_service.models.loading import Loader
 from inference_service.models.memory import ESTIMATE, count_graph_bytes
-from inference_service.models.models import RETRY_SECONDS, Models
+from inference_service.models.models import GONE_SECONDS, RETRY_SECONDS, SUPERSEDED_SECONDS, Models
 from thanosql.errors import DataError, Unavailable, UnknownModel
 from thanosql.modelstore import DESCRIPTION, GRAPH, new_version, read_description, write_description
 from thanosql.types import ServingState
@@ -154,6 +154,37 @@ def test_a_newer_version_is_served_when_it_is_ready_and_the_old_one_until_then(t
 
     wait_until(is_newer_served)
     assert len(old.batcher.submit("a", SAMPLES).result(timeout=60).tokens)
+    models.close()
+
+
+def test_an_older_version_that_nobody_asks_for_is_freed_when_a_newer_one_is_loaded(
+    two_versions: InferenceConfig,
+) -> None:
+    now = 0.0
+    models = Models(two_versions, clock=lambda: now)
+    models.leave(models.enter("tiny", 1))
+    now = SUPERSEDED_SECONDS + 1.0
+    models.leave(models.enter("tiny", 2))
+    assert [each.version for each in models.statistics("tiny") if each.state is ServingState.READY] == [2]
+    models.close()
+
+
+def test_an_older_version_that_was_asked_for_lately_stays_beside_a_newer_one(two_versions: InferenceConfig) -> None:
+    models = Models(two_versions, clock=lambda: 0.0)
+    for version in (1, 2):
+        models.leave(models.enter("tiny", version))
+    assert len([each for each in models.statistics("tiny") if each.state is ServingState.READY]) == 2
+    models.close()
+
+
+def test_a_model_whose_files_are_gone_is_freed_when_another_one_is_loaded(own_store: Path) -> None:
+    now = 0.0
+    models = Models(InferenceConfig(state=own_store.parent, device="cpu", calibration_seconds=0), clock=lambda: now)
+    models.leave(models.enter("tiny", 1))
+    shutil.rmtree(own_store / "tiny")
+    now = GONE_SECONDS + 1.0
+    models.leave(models.enter("grouped", 1))
+    assert names(models) == ["grouped"]
     models.close()
 
 
