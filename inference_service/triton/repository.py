@@ -16,7 +16,7 @@ from thanosql.types import ExportedModel, ServingPlan
 from thanosql.workspace import resolve
 
 MODULES = {
-    "thanosql": ("__init__", "audio", "ctc", "errors", "modelstore", "types"),
+    "thanosql": ("__init__", "audio", "ctc", "errors", "modelstore", "types", "workspace"),
     "inference_service": ("__init__",),
     "inference_service.engines": ("__init__", "engine", "graph", "onnx_engine"),
     "inference_service.open_inference": ("__init__", "tensors"),

@@ -257,7 +257,8 @@ class TestPostgresStore(StoreTests):
         # A reader does not count either: the comment has it.
         with connect(database) as other:
             comment = other.execute("SELECT obj_description('thanosql_tables.u'::regclass)").fetchone()
-        assert comment == ("2025-03-01T00:00:00+00:00 rows=4",)
+        assert comment is not None
+        assert comment[0].startswith("2025-03-01T00:00:00+00:00 rows=4 ")
 
     def test_what_a_query_set_is_gone_with_it(self, store: PostgresStore) -> None:
         read(store, "SELECT setseed(0.5)")
