@@ -72,6 +72,8 @@ def _basic_files() -> list[Path]:
     listed = _run("dpkg-query", "-W", "-f", "${db:Status-Abbrev}\t${binary:Package}\t${Essential}\t${Priority}\n")
     rows = [line.split("\t") for line in listed.splitlines()]
     packages = [row[1] for row in rows if row[0].strip() == "ii" and (row[2] == "yes" or row[3] == "required")]
+    # The whole C library: packages from PyPI load parts of it that nothing here is linked with.
+    packages += ["libc6", "libgcc-s1", "libstdc++6"]
     files = _files_of([*packages, "ca-certificates", "netbase", "tzdata"])
     files += _shared_libraries([file for file in files if _is_program(file)])
     known = {_place(file) for file in files}
