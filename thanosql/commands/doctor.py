@@ -34,6 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prints what is found as it is found; 1 where there is a fault."""
     from thanosql.findings import Level
+    from thanosql.tables import count
 
     given = {name: getattr(options, name) for name in ("workspace", "state") if getattr(options, name) is not None}
     if "workspace" in given and "state" not in given:
@@ -48,7 +49,8 @@ def run(options: argparse.Namespace) -> int:
             counts[finding.level] += 1
             _print(place, finding, as_json=options.json)
     if not options.json:
-        print(f"\n{counts[Level.FAULT]} faults, {counts[Level.NOTE]} notes, {counts[Level.FINE]} are fine")
+        said = ", ".join(count(counts[level], level.value) for level in (Level.FAULT, Level.NOTE))
+        print(f"\n{said}, {counts[Level.FINE]} are fine")
     return 1 if counts[Level.FAULT] else 0
 
 
