@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from query_service.config import QueryConfig
-from thanosql.findings import Finding, examine_folder, examine_packages, examine_peer, fault, fine, is_loopback, note
+from thanosql.findings import Finding, examine_folder, examine_packages, examine_peer, fault, fine, note
 from thanosql.open_inference import SCHEME
+from thanosql.rpc.port import is_loopback
 
 PACKAGES = {"sqlglot": "sqlglot", "soundfile": "soundfile", "soxr": "soxr", "jiwer": "jiwer"}
 

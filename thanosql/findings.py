@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from thanosql.configuration import ServiceConfig
+from thanosql.rpc.port import is_loopback
 
 LITTLE_SPACE = 2 << 30
 """Bytes free on a disk under which a model or a table may not fit."""
@@ -134,7 +135,7 @@ def examine_peer(subject: str, address: str, config: ServiceConfig) -> Iterator[
     health = ask_health(address)
     if health == "SERVING":
         yield fine(subject, f"{address} is healthy")
-    elif not health and is_loopback(address) and not ask_health(f"{config.host}:{config.port}"):
+    elif not health and is_loopback(address.rsplit(":", 1)[0]) and not ask_health(f"{config.host}:{config.port}"):
         yield fine(subject, f"does not run now, nor does {config.service}_service")
     elif health:
         yield fault(subject, f"{address} says {health}", "Read its log: it may be starting, stopping or broken.")
@@ -145,12 +146,6 @@ def examine_peer(subject: str, address: str, config: ServiceConfig) -> Iterator[
             "Is it started, and is the address right? thanosql up starts all four; a service that is not up yet is "
             "found when it comes.",
         )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether only this machine reaches `address` ("host:port", or a host)."""
-    host = address.rsplit(":", 1)[0] if address.count(":") == 1 or "]" in address else address
-    return host.strip("[]") in ("127.0.0.1", "localhost", "::1")
 
 
 def ask_health(address: str, seconds: float = 2.0) -> str:
