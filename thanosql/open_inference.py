@@ -156,6 +156,8 @@ class OpenInferenceClient:
             metadata = self._stub.ModelMetadata(request, timeout=METADATA_SECONDS)
         except grpc.RpcError as failure:
             raise self._explain(failure) from None
+        except ValueError:  # what gRPC says of a channel that was closed meanwhile
+            raise _stopped() from None
         return prepare_request(start, metadata, self._peer)
 
     def _open(self, clip: TranscribeClip) -> _Recording | ClipFailure:

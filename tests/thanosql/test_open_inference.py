@@ -234,6 +234,14 @@ def test_closing_the_iterator_cancels_what_is_under_way(server, client, paths):
     release.set()
 
 
+def test_a_channel_that_was_closed_before_is_a_cancellation(paths, tmp_path, address):
+    channel = open_channel(address)
+    other = OpenInferenceClient(channel, address, tmp_path)
+    channel.close()
+    with pytest.raises(Cancelled):
+        answers(other, paths)
+
+
 def test_closing_the_channel_ends_the_stream_as_cancelled(server, paths, tmp_path, address):
     release = threading.Event()
     server.refuses = lambda *_: release.wait(30)

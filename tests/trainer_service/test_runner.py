@@ -16,7 +16,7 @@ import pytest
 from thanosql.errors import DataError, JobFailed
 from thanosql.types import BaseModel, BaseModelSource, JobKind, JobSpec, Progress
 from trainer_service.jobs.child import Child
-from trainer_service.jobs.jobs import Message, Task
+from trainer_service.jobs.jobs import LogLine, Message, Task
 from trainer_service.runner import explain, thin_out
 
 
@@ -50,7 +50,7 @@ def test_a_child_tells_its_failure_and_what_libraries_print_comes_not_between(tm
     assert child.wait() == 1
     assert isinstance(messages[-1], Exception)
     assert "cannot be loaded" in str(messages[-1])
-    assert all(isinstance(message, Progress) for message in messages[:-1])
+    assert all(isinstance(message, Progress | LogLine) for message in messages[:-1])
     assert "Traceback" in (tmp_path / "log.txt").read_text()
     assert any("UnknownBaseModel" in line for line in child.last_words)
 
