@@ -259,7 +259,7 @@ def test_where_all_have_gone_one_is_waited_for(replicas, predict):
     def restart() -> None:
         lonely.stop()
         lonely.played.before_clip = lambda path: None
-        time.sleep(server_streams.TELL_SECONDS + 0.5)
+        time.sleep(server_streams.TELL_SECONDS + 2.5)
         lonely.health = HealthStates()
         lonely.start()
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from thanosql.rpc.closing import ClosableChannel
 from thanosql.rpc.identity import WORKSPACE_KEY, current_identity
 from thanosql.rpc.logs import METADATA_KEY, QUERY_KEY, current_query_id, current_request_id
 from thanosql.rpc.targets import grpc_target, is_several
@@ -111,7 +112,7 @@ def open_channel(
         channel = grpc.insecure_channel(target, options=options)
     else:
         channel = grpc.secure_channel(target, tls.credentials(), options=options)
-    return grpc.intercept_channel(channel, _MetadataSender(token, tracing, workspace))
+    return grpc.intercept_channel(ClosableChannel(channel), _MetadataSender(token, tracing, workspace))
 
 
 class _CallDetails(NamedTuple):

@@ -1,10 +1,12 @@
-"""Which calls are tried again by themselves."""
+"""Which calls are tried again by themselves, and what becomes of calls on a channel that was closed."""
 
 from __future__ import annotations
 
 import pytest
 
-from thanosql.rpc.channel import NOT_RETRIED
+from thanosql.clients import CatalogClient, InferenceClient, QueryClient
+from thanosql.rpc.channel import NOT_RETRIED, open_channel
+from thanosql.types import TranscribeStart
 from thanosql.v1 import catalog_pb2, inference_pb2, query_pb2, trainer_pb2
 
 METHODS = {
@@ -23,3 +25,18 @@ def test_a_stream_is_not_tried_again_by_itself(method):
 @pytest.mark.parametrize("method", NOT_RETRIED, ids=".".join)
 def test_what_is_not_tried_again_exists(method):
     assert method in METHODS
+
+
+def test_calls_on_a_closed_channel_are_errors_and_not_the_end_of_the_process() -> None:
+    channel = open_channel("127.0.0.1:1")
+    catalog, query, inference = CatalogClient(channel), QueryClient(channel), InferenceClient(channel)
+    channel.close()
+    calls = (
+        catalog.get_snapshot,
+        lambda: list(query.execute("SELECT 1")),
+        lambda: list(inference.transcribe(TranscribeStart("m", 1), ())),
+        lambda: catalog.change_table("DELETE FROM t", {}),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="(?i)closed"):
+            call()
