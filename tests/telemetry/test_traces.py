@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +20,7 @@ class Trace:
         root = collector.wait_for(lambda each: each.name == statement)
         collector.wait_for(lambda each: each.id == root.parent)
         self.statement = root
-        self.spans = [each for each in collector.spans if each.trace == root.trace]
+        self.spans = _settled(collector, root.trace)
         self.by_id = {each.id: each for each in self.spans}
 
     def find(self, name: str, kind: str = "internal") -> CollectedSpan:
@@ -37,6 +38,18 @@ class Trace:
         while span.parent in self.by_id:
             span = self.by_id[span.parent]
             yield span
+
+
+def _settled(collector: Collector, trace: str, seconds: float = 20.0) -> list[CollectedSpan]:
+    """The spans of a trace, once each has its parent and each call its answer: the services send theirs apart."""
+    deadline = time.monotonic() + seconds
+    while True:
+        spans = [each for each in collector.spans if each.trace == trace]
+        ids, parents = {each.id for each in spans}, {each.parent for each in spans}
+        is_whole = parents <= {*ids, ""} and {each.id for each in spans if each.kind == "client"} <= parents
+        if is_whole or time.monotonic() > deadline:
+            return spans
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -38,5 +38,5 @@ def test_calls_on_a_closed_channel_are_errors_and_not_the_end_of_the_process() -
         lambda: catalog.change_table("DELETE FROM t", {}),
     )
     for call in calls:
-        with pytest.raises(ValueError, match="(?i)closed"):
+        with pytest.raises(ValueError, match=r"(?i)closed"):
             call()
