@@ -47,7 +47,7 @@ HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 REFUSE_FOR = 0.05
 """Seconds in which new calls are refused with a message, before gRPC stops listening and may drop one in between."""
-TERMINATE_WITHIN = 1.0
+TERMINATE_WITHIN = 5.0
 """Seconds that calls have after the grace to end as unavailable, with a message, before gRPC cuts them off."""
 
 
