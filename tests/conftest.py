@@ -16,11 +16,14 @@ import pytest
 import sqlalchemy as sa
 
 import thanosql
+from tests.built_once import build_once
 from tests.postgres_server import connect, postgres_server
 from thanosql import Session
 from thanosql.oip import grpc_service_pb2 as oip
 from thanosql.oip import grpc_service_pb2_grpc as oip_grpc
 from thanosql.rpc.channel import open_channel
+
+pytest_plugins = ("tests.workers",)
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -46,20 +49,37 @@ def speech() -> Path:
 
 
 @pytest.fixture(scope="session")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of its own with the tutorial's data in it."""
-    folder = tmp_path_factory.mktemp("workspace")
-    shutil.copytree(CHECKOUT / "tutorial_data", folder / "tutorial_data")
-    return folder
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the tutorial's data, whose bundled model has been made ready; to be copied, not to be used."""
+    return build_once(tmp_path_factory, "prepared", _prepare)
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
+    """A workspace of its own with the tutorial's data in it, in whose state the bundled model stands ready."""
+    return Path(shutil.copytree(prepared, tmp_path_factory.mktemp("workspace"), dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="session")
 def session(workspace: Path) -> Iterator[Session]:
-    """A session in local mode, with the tutorial's tables loaded."""
-    with thanosql.connect(workspace=workspace) as session:
+    """A session in local mode, with the tutorial's tables loaded; models are not measured when they are loaded."""
+    with _open_session(workspace) as session:
         for name in ("librispeech_train", "librispeech_test"):
             session.sql(f"COPY {name} OPTIONS (overwrite=True) FROM 'tutorial_data/librispeech_data/{name}.csv'")
         yield session
+
+
+def _prepare(folder: Path) -> None:
+    shutil.copytree(CHECKOUT / "tutorial_data", folder / "tutorial_data")
+    spoken = "SELECT 'tutorial_data/librispeech_data/000.flac' AS audio_path"
+    with _open_session(folder) as session:
+        session.sql(f"PREDICT USING tutorial_audio_recognition OPTIONS (cache=False) AS {spoken}", progress=False)
+
+
+def _open_session(workspace: Path) -> Session:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("THANOSQL_INFERENCE_CALIBRATION_SECONDS", "0")
+        return thanosql.connect(workspace=workspace)
 
 
 @pytest.fixture(scope="session")

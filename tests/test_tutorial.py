@@ -149,9 +149,9 @@ def test_a_model_that_is_built_again_gets_a_new_version_and_the_old_name(session
 
 
 def test_a_model_that_is_deleted_is_gone_with_its_files(session: Session, workspace: Path, built: Result) -> None:
-    session.sql("BUILD MODEL gone USING Wav2Vec2EnTiny OPTIONS (epochs=1) AS SELECT * FROM librispeech_train LIMIT 4")
-    assert (workspace / ".thanosql" / "models" / "gone").exists()
-    assert session.sql("DELETE MODEL gone").message == "Success"
-    assert not (workspace / ".thanosql" / "models" / "gone").exists()
+    folder = workspace / ".thanosql" / "models" / "my_speech_recognition_model"
+    assert folder.exists()
+    assert session.sql("DELETE MODEL my_speech_recognition_model").message == "Success"
+    assert not folder.exists()
     with pytest.raises(errors.UnknownModel):
-        session.sql("PREDICT USING gone AS SELECT * FROM librispeech_test")
+        session.sql(PREDICT_MINE)

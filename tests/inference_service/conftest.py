@@ -16,6 +16,7 @@ import pytest
 
 from inference_service.__main__ import start
 from inference_service.config import InferenceConfig
+from tests.built_once import build_once
 from thanosql.clients import InferenceClient
 from thanosql.rpc.channel import open_channel
 from thanosql.rpc.server import RunningServer
@@ -26,39 +27,10 @@ Start = Callable[..., tuple[RunningServer, InferenceClient]]
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
     """`<state>/models` with "tiny", the bundled model, and "grouped", random weights with wav2vec2-base's norm."""
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
-
-    from trainer_service.bases.checkpoints import Checkpoint
-    from trainer_service.export.export import new_description, write_version
-
     bundled = checkout / "trainer_service" / "bundled" / "wav2vec2-tiny-en"
-    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(bundled)
-    extractor = Wav2Vec2FeatureExtractor.from_pretrained(bundled)
-    torch.manual_seed(7)
-    grouped = Wav2Vec2Config(
-        vocab_size=32,
-        pad_token_id=0,
-        hidden_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        conv_dim=(32,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
-        feat_extract_norm="group",
-        # Random weights of the usual size say the same of every frame.
-        initializer_range=0.3,
-    )
-    store = tmp_path_factory.mktemp("state") / "models"
-    models = {
-        "tiny": Wav2Vec2ForCTC.from_pretrained(bundled, dtype=torch.float32),
-        "grouped": Wav2Vec2ForCTC(grouped),
-    }
-    for name, model in models.items():
-        description = new_description(name, 1, class_name="Test", base="test", report={})
-        write_version(store, Checkpoint(model, tokenizer, extractor), description)
-    return store
+    exported = build_once(tmp_path_factory, "models-for-inference", lambda folder: _export_models(folder, bundled))
+    # Services write beside the models what they find out about them.
+    return Path(shutil.copytree(exported, tmp_path_factory.mktemp("state") / "models"))
 
 
 @pytest.fixture
@@ -172,3 +144,36 @@ def start_process(store: Path, checkout: Path) -> Iterator[Callable[..., tuple[P
     yield start
     for close in reversed(opened):
         close()
+
+
+def _export_models(store: Path, bundled: Path) -> None:
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+
+    from trainer_service.bases.checkpoints import Checkpoint
+    from trainer_service.export.export import new_description, write_version
+
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(bundled)
+    extractor = Wav2Vec2FeatureExtractor.from_pretrained(bundled)
+    torch.manual_seed(7)
+    grouped = Wav2Vec2Config(
+        vocab_size=32,
+        pad_token_id=0,
+        hidden_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        conv_dim=(32,) * 7,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        feat_extract_norm="group",
+        # Random weights of the usual size say the same of every frame.
+        initializer_range=0.3,
+    )
+    models = {
+        "tiny": Wav2Vec2ForCTC.from_pretrained(bundled, dtype=torch.float32),
+        "grouped": Wav2Vec2ForCTC(grouped),
+    }
+    for name, model in models.items():
+        description = new_description(name, 1, class_name="Test", base="test", report={})
+        write_version(store, Checkpoint(model, tokenizer, extractor), description)
