@@ -99,8 +99,8 @@ class Option:
             return "one of " + ", ".join(repr(value) for value in self.values)
         if self.low is None or self.high is None:
             return str(self.kind)
-        low = f"{'above' if self.open_low else 'from'} {self.low:g}"
-        return f"{self.kind} {low} {'to below' if self.open_high else 'up to'} {self.high:g}"
+        low = f"{'above' if self.open_low else 'from'} {self.low:.10g}"
+        return f"{self.kind} {low} {'to below' if self.open_high else 'up to'} {self.high:.10g}"
 
 
 # The dialect's table of options. `overwrite` and `if_exists` fill the same field, as do the old spellings.

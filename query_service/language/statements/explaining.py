@@ -12,13 +12,15 @@ from thanosql.types import Role
 class Explain(Statement):
     """Tells what a statement would do, how much there is to do, and what of it would be refused. Nothing runs.
 
-    EXPLAIN PREDICT USING my_model AS SELECT * FROM calls
+        EXPLAIN PREDICT USING my_model AS SELECT * FROM calls
 
-    Gives lines of text, what stands further in comes first: the steps with their SQL; for PREDICT, EVALUATE, BUILD,
-    FIT and PRINT AUDIO, wherever they stand, rows, distinct files and seconds of audio, read from the headers (of 2,000
-    files at the most, which stand for the others), files whose transcripts are cached, batches, the time that it is
-    expected to take on this machine, and rows that could not be used, with the reasons; for statements that change a
-    table, what would be replaced, added or deleted. A statement that could not run fails here with the same error.
+    Gives: a column plan with lines of text; what stands further in comes first. The steps, with their SQL. For
+    PREDICT, EVALUATE, BUILD, FIT and PRINT AUDIO, wherever they stand: rows, distinct files and seconds of audio,
+    read from the headers (of 2,000 files at the most, which stand for the others), files whose transcripts are
+    cached, batches, the time that it is expected to take on this machine, and rows that could not be used, with the
+    reasons. For statements that change a table: what would be replaced, added or deleted.
+
+    Errors: those of the statement itself, for it is checked as if it ran. EXPLAIN ANALYZE is not supported.
     """
 
     KIND = "EXPLAIN"

@@ -13,10 +13,14 @@ from thanosql.types import Role
 class CancelJob(Statement):
     """Stops a training or a statement, whoever has sent it.
 
-    CANCEL JOB 4f2e91ab
+        CANCEL JOB 4f2e91ab
 
-    The last checkpoint of a training is kept for some days, so that it can be resumed. The transcripts that a PREDICT
-    has made are kept too (unless it said `cache=False`): run again, it goes on from there.
+    The id is that of LIST JOBS; as many of its first characters as make it clear are enough, four at least. The last
+    checkpoint of a training is kept for some days, so that RESUME JOB goes on from it. The transcripts that a
+    PREDICT has made are kept too (unless it said cache=False): run again, it goes on from there. A reader may stop
+    statements of its own; those of others, and trainings, take a writer.
+
+    Errors: NotFound where there is no such job, PermissionDenied.
     """
 
     KIND = "CANCEL JOB"
@@ -31,10 +35,14 @@ class CancelJob(Statement):
 class ResumeJob(Statement):
     """Takes a training that failed or was cancelled up again, from its last checkpoint, and follows it to its end.
 
-    RESUME JOB 4f2e91ab
+        RESUME JOB 4f2e91ab
 
-    It gives the row that BUILD MODEL gives. A job that waits or runs is followed; interrupting the statement
-    cancels it.
+    A job that waits or runs is followed; interrupting the statement cancels it. The model is the one that an
+    uninterrupted training makes.
+
+    Gives: the row of BUILD MODEL.
+
+    Errors: NotFound where there is no such job or its checkpoint is no longer kept, JobFailed where it fails again.
     """
 
     KIND = "RESUME JOB"

@@ -15,12 +15,22 @@ from thanosql.types import IfExists, Role
 class BuildModel(Statement):
     """Fine-tunes a base model on the rows of a query, into a new model.
 
-    BUILD MODEL my_model USING Wav2Vec2En
-    OPTIONS (audio_col='audio_path', text_col='text', epochs=1, batch_size=4, overwrite=True)
-    AS SELECT * FROM librispeech_train
+        BUILD MODEL my_model USING Wav2Vec2En
+        OPTIONS (audio_col='audio_path', text_col='text', epochs=1, batch_size=4, overwrite=True)
+        AS SELECT * FROM librispeech_train
 
-    The base is a name of LIST BASE MODELS, or in quotes a Hugging Face repository or a folder with a
-    Wav2Vec2 CTC checkpoint. With overwrite=True an existing model gets a new version.
+    The base is a name of LIST BASE MODELS, or in quotes a Hugging Face repository or a folder with a Wav2Vec2 CTC
+    checkpoint (HuBERT and Data2VecAudio are taken too). With overwrite=True an existing model gets a new version.
+    Rows that cannot be used are dropped and counted by reason before the first step. From 50 rows up a tenth is held
+    out, whole speakers where the query has a column speaker, and the error rate on it is measured before and after.
+    Interrupting the statement cancels the training; RESUME JOB goes on with it.
+
+    Gives: one row: model, version, wer, cer (fractions, on the rows held out; NULL where none are), train_rows,
+    dropped_rows, audio_seconds (learned from), seconds (that it took). DESCRIBE MODEL shows the whole report.
+
+    Errors: UnknownBaseModel, UnknownTable, UnknownColumn, InvalidOption; NameTaken where the model exists and
+    overwrite is not given; DataError where no usable row is left, with counts by reason; BaseModelUnavailable where
+    the checkpoint cannot be had; JobFailed where the training ends badly.
     """
 
     KIND = "BUILD MODEL"
@@ -67,11 +77,15 @@ class BuildModel(Statement):
 class FitModel(BuildModel):
     """Goes on training a model on the rows of a query, into a new version of it, or into a model of another name.
 
-    FIT MODEL my_model USING my_model OPTIONS (epochs=2) AS SELECT * FROM new_calls
+        FIT MODEL my_model USING my_model OPTIONS (epochs=2) AS SELECT * FROM new_calls
 
-    Behind USING stands a model of LIST MODELS; its newest version is where the training begins. It stays as it is, and
-    so does its class_name. The options are those of BUILD MODEL; overwrite=True is needed only where the new model has
-    the name of another one that exists.
+    Behind USING stands a model of LIST MODELS; its newest version is where the training begins. It stays as it is,
+    and so does its class_name. The options are those of BUILD MODEL; overwrite=True is needed only where the new
+    model has the name of another one that exists.
+
+    Gives: the row of BUILD MODEL.
+
+    Errors: UnknownModel behind USING; otherwise those of BUILD MODEL.
     """
 
     KIND = "FIT MODEL"
@@ -83,11 +97,14 @@ class FitModel(BuildModel):
 class GetModel(Statement):
     """Makes a pre-built model ready to be used, under its own name or another.
 
-    GET THANOSQL MODEL Wav2Vec2En OPTIONS (model_name='english')
+        GET THANOSQL MODEL Wav2Vec2En OPTIONS (model_name='english')
 
-    The models are those of LIST THANOSQL MODEL, or in quotes a Hugging Face repository with a Wav2Vec2 CTC checkpoint.
-    Names are folded to lower case, so that PREDICT USING Wav2Vec2En finds it. With overwrite=True an existing model
-    gets a new version.
+    The models are those of LIST THANOSQL MODEL, or in quotes a Hugging Face repository with a Wav2Vec2 CTC
+    checkpoint. Names are folded to lower case, so that PREDICT USING Wav2Vec2En finds it. With overwrite=True an
+    existing model gets a new version. Where the hub cannot be reached and the checkpoint is not in its cache, the
+    small bundled model takes the place of Wav2Vec2En, which a warning says.
+
+    Errors: UnknownModel; NameTaken where the model exists and overwrite is not given; BaseModelUnavailable.
     """
 
     KIND = "GET THANOSQL MODEL"
@@ -104,11 +121,12 @@ class GetModel(Statement):
 class GetDataset(Statement):
     """Puts a data set under the workspace root.
 
-    GET THANOSQL DATASET librispeech_data OPTIONS (overwrite=True)
+        GET THANOSQL DATASET librispeech_data OPTIONS (overwrite=True)
 
     The data sets are those of LIST THANOSQL DATASET, which says where each stands then, or in quotes a Hugging Face
-    repository, which stands under its own name. Files that are there already are an error, unless overwrite=True
-    replaces them.
+    repository, which stands under its own name.
+
+    Errors: NameTaken where files are there already, unless overwrite=True replaces them; NotFound.
     """
 
     KIND = "GET THANOSQL DATASET"
@@ -124,10 +142,13 @@ class GetDataset(Statement):
 class UploadModel(Statement):
     """Makes a model of a folder of the workspace that holds a Hugging Face checkpoint with a CTC head.
 
-    UPLOAD MODEL my_model FROM 'checkpoints/my_wav2vec2'
+        UPLOAD MODEL my_model FROM 'checkpoints/my_wav2vec2'
 
     The folder is what save_pretrained wrote, of model and processor; weights are safetensors. With overwrite=True an
     existing model gets a new version.
+
+    Errors: NotFound, PathRefused; UnknownBaseModel where the folder holds no such checkpoint, with what it lacks;
+    NameTaken.
     """
 
     KIND = "UPLOAD MODEL"
@@ -144,11 +165,13 @@ class UploadModel(Statement):
 class ExportModel(Statement):
     """Writes a model as a repository that NVIDIA's Triton Inference Server loads.
 
-    EXPORT MODEL my_model TO 'triton'
+        EXPORT MODEL my_model TO 'triton'
 
-    The folder is made where there is none, under the workspace root, and may hold several models; a model that is
-    in it already is not overwritten. triton/my_model/README.md says how to start Triton on it. A query_service whose
+    The folder is made where there is none, under the workspace root, and may hold several models; a model that is in
+    it already is not overwritten. triton/my_model/README.md says how to start Triton on it. A query_service whose
     setting `inference` is oip://host:port then transcribes there.
+
+    Errors: UnknownModel, PathRefused; NameTaken where the folder has the model already.
     """
 
     KIND = "EXPORT MODEL"
@@ -163,7 +186,9 @@ class ExportModel(Statement):
 class DeleteModel(Statement):
     """Deletes a model, all its versions.
 
-    DELETE MODEL my_model
+        DELETE MODEL IF EXISTS my_model
+
+    Errors: UnknownModel, unless IF EXISTS is said.
     """
 
     KIND = "DELETE MODEL"
