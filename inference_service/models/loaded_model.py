@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from inference_service.engines.engine import Engine
+from inference_service.models.memory import give_back_memory
 from inference_service.models.versions import Files
 from inference_service.monitoring.figures import Figures, ModelFigures, Outcome
 from inference_service.planning.calibration import Calibration
@@ -56,6 +57,7 @@ class LoadedModel:
         self.batcher.close()
         self.batcher.join()
         self.engine.close()
+        give_back_memory()
         log.info("freed version %d of model %s", self.description.version, self.description.name)
 
 
