@@ -84,55 +84,101 @@ class ThanoSQLError(Exception):
 
 
 class StatementError(ThanoSQLError):
-    """The text of the statement is wrong."""
+    """The text of the statement is wrong.
+
+    The message names the place, with a caret below it. The wrong statement has done nothing; where others stood
+    before it, the message says whether they have taken effect.
+    """
 
 
 class StatementSyntaxError(StatementError):
-    """The text is not a statement of the dialect."""
+    """The text is not a statement of the dialect.
+
+    The caret stands where the text stopped to make sense, which may be a word after the slip. A text is read as a
+    whole before any of its statements runs: nothing has happened.
+    """
 
 
 class InvalidOption(StatementError):
-    """An option that does not exist, or a value that makes no sense."""
+    """An option that does not exist, or a value that makes no sense.
+
+    The hint names the nearest option, or the values that make sense.
+    """
 
 
 class UnknownTable(StatementError):
-    """No table of that name."""
+    """No table of that name.
+
+    LIST TABLES shows those that there are. COPY and CREATE TABLE make one.
+    """
 
 
 class UnknownColumn(StatementError):
-    """No column of that name in the query."""
+    """No column of that name in the query.
+
+    DESCRIBE TABLE shows the columns of a table. PREDICT, EVALUATE and BUILD look for audio_path and text unless
+    audio_col and text_col name others.
+    """
 
 
 class UnknownModel(StatementError):
-    """No model of that name."""
+    """No model of that name.
+
+    LIST MODELS shows those that may stand behind USING; BUILD MODEL, GET THANOSQL MODEL and UPLOAD MODEL make one.
+    """
 
 
 class UnknownBaseModel(StatementError):
-    """No base model of that name."""
+    """No base model of that name.
+
+    LIST BASE MODELS shows the names. A Hugging Face repository, or a folder of the workspace with a checkpoint,
+    stands in quotes.
+    """
 
 
 class NotSupported(StatementError):
-    """Understood, and not to be had here."""
+    """Understood, and not to be had here.
+
+    The hint says what to write instead, where there is something. From a call that an old server does not know, it
+    means that the server is older than the client.
+    """
 
 
 class InvalidRequest(ThanoSQLError):
-    """A call of the Open Inference Protocol that does not fit the model: an unknown input, another type or shape."""
+    """A call of the Open Inference Protocol that does not fit the model: an unknown input, another type or shape.
+
+    ModelMetadata says which inputs a model has, with types and shapes.
+    """
 
 
 class NotFound(ThanoSQLError):
-    """A file, job or query that is not there."""
+    """A file, job or query that is not there.
+
+    Paths are relative to the workspace, which the message names. LIST JOBS shows jobs and statements; one that has
+    ended long ago is forgotten.
+    """
 
 
 class NameTaken(ThanoSQLError):
-    """A table or model of that name exists."""
+    """A table or model of that name exists.
+
+    overwrite=True replaces it; for a model that is a new version of it.
+    """
 
 
 class PathRefused(ThanoSQLError):
-    """A path that leaves the workspace."""
+    """A path that leaves the workspace.
+
+    Copy the file into the workspace, or upload it there, and name it by its path from the workspace's root. Links
+    are followed: one that leads out is refused too.
+    """
 
 
 class DataError(ThanoSQLError):
-    """The content of a file or column cannot be used."""
+    """The content of a file or column cannot be used.
+
+    The message names the file with its line, or the row. Mend the data, or leave the rows out with WHERE.
+    """
 
 
 class AudioError(DataError):
@@ -148,23 +194,40 @@ class AudioError(DataError):
 
 
 class BaseModelUnavailable(ThanoSQLError):
-    """The checkpoint can be had neither from the hub nor from the disk."""
+    """The checkpoint can be had neither from the hub nor from the disk.
+
+    Connect to the internet once, or put the checkpoint into a folder of the workspace and name the folder.
+    Wav2Vec2EnTiny comes with the product.
+    """
 
 
 class JobFailed(ThanoSQLError):
-    """A training or export job ended badly."""
+    """A training or export job ended badly.
+
+    DESCRIBE JOB tells why, at which step, and after how many attempts; RESUME JOB goes on from the last checkpoint.
+    """
 
 
 class LeaseLost(ThanoSQLError):
-    """The job is held by another trainer, or has ended."""
+    """The job is held by another trainer, or has ended.
+
+    Trainers meet it among themselves; users do not.
+    """
 
 
 class Unauthenticated(ThanoSQLError):
-    """No token, or a wrong one."""
+    """No token, or a wrong one.
+
+    Set THANOSQL_API_TOKEN, or connect(address, token=…). A token that has expired or was revoked is said to be so:
+    ask an administrator for another (thanosql token create).
+    """
 
 
 class PermissionDenied(ThanoSQLError):
-    """The token's role does not go so far."""
+    """The token's role does not go so far.
+
+    A reader may run what changes nothing, a writer every statement, an administrator also gives tokens.
+    """
 
 
 class Overloaded(ThanoSQLError):
@@ -179,19 +242,33 @@ class Overloaded(ThanoSQLError):
 
 
 class Unavailable(ThanoSQLError):
-    """A service cannot be reached."""
+    """A service cannot be reached.
+
+    Start it (thanosql up), or mend the address. What was under way is kept on the server as far as it came: a
+    PREDICT that is run again goes on where it stopped, and LIST JOBS shows a training.
+    """
 
 
 class TimedOut(ThanoSQLError):
-    """The answer did not come in time."""
+    """The answer did not come in time.
+
+    Give it more time, or find out with EXPLAIN how long it will take.
+    """
 
 
 class Cancelled(ThanoSQLError):
-    """The work was stopped on request."""
+    """The work was stopped on request.
+
+    Ctrl-C, CANCEL JOB or a client that went away. Transcripts that were made are kept, and so is a training's last
+    checkpoint.
+    """
 
 
 class InternalError(ThanoSQLError):
-    """A fault of ours; `request_id` finds it in the service's log."""
+    """A fault of ours; `request_id` finds it in the service's log.
+
+    Report it with the lines of the log around that id.
+    """
 
 
 def stopping(service: str, more: str = "") -> Unavailable:
