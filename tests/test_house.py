@@ -17,6 +17,7 @@ CHECKS = {
 }
 
 
+@pytest.mark.timeout(900)  # mypy without its cache, beside other tests
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_code_passes_the_check_of(name: str, checkout: Path) -> None:
     program, *arguments = CHECKS[name]
@@ -25,7 +26,7 @@ def test_the_code_passes_the_check_of(name: str, checkout: Path) -> None:
     assert run.returncode == 0, f"\n{run.stdout}{run.stderr}"
 
 
-@pytest.mark.parametrize("module", ["thanosql", "thanosql.magic"])
+@pytest.mark.parametrize("module", ["thanosql", "thanosql.notebook.magic"])
 def test_the_sdk_and_the_magic_load_nothing_heavy(module: str) -> None:
     program = (
         f"import sys, {module}; "

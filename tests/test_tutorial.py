@@ -140,6 +140,8 @@ def test_confidence_words_and_errors_come_where_they_are_named(session: Session,
         assert row.fault is None
 
 
+# Quicker: what BUILD over a name asks for (query_service/test_build), and what the catalog counts (test_catalog).
+@pytest.mark.slow
 def test_a_model_that_is_built_again_gets_a_new_version_and_the_old_name(session: Session, built: Result) -> None:
     before = next(iter(built)).version
     again = next(iter(session.sql(BUILD.replace("FROM librispeech_train", "FROM librispeech_train LIMIT 8"))))

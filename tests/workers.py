@@ -17,14 +17,16 @@ TOGETHER = ("tests/telemetry/", "tests/workspaces/")
 """Folders whose files share what takes long to set up, so that one worker gets them all."""
 LONGEST = (
     "tests/test_tutorial.py",
-    "tests/test_bad_input.py",
+    "tests/test_house.py",
     "tests/telemetry/",
+    "tests/trainer_service/training/test_distributed.py",
     "tests/trainer_service/",
     "tests/test_language_model.py",
+    "tests/test_bad_input.py",
     "tests/test_another_alphabet.py",
-    "tests/inference_service/",
     "tests/thanosql/test_notebook.py",
-    "tests/test_house.py",
+    "tests/notebook/",
+    "tests/inference_service/",
 )
 """What is begun with, so that the workers end together; the first first."""
 

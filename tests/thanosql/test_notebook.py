@@ -86,8 +86,8 @@ def test_an_interrupted_cell_stops_its_statement_and_the_next_one_runs(peer, tmp
     assert "connected" in notebook.cells[4].outputs[0]["text"]
 
 
-def test_the_tutorial_runs_in_a_notebook(checkout, tmp_path):
-    shutil.copytree(checkout / "tutorial_data", tmp_path / "tutorial_data")
+def test_the_tutorial_runs_in_a_notebook(checkout, prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / "examples").mkdir()
     notebook = nbformat.read(checkout / "examples" / "tutorial.ipynb", as_version=4)
     run_notebook(notebook, tmp_path / "examples")
