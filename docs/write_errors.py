@@ -45,7 +45,7 @@ STATEMENTS: dict[str, str] = {
     "StatementSyntaxError": "SELECT audio_path, text FORM librispeech_train",
     "InvalidOption": "BUILD MODEL mine USING Wav2Vec2En OPTIONS (epoch=3) AS SELECT * FROM librispeech_train",
     "UnknownTable": "SELECT * FROM librispech_train",
-    "UnknownColumn": "PREDICT USING tutorial_audio_recognition OPTIONS (audio_col='path') AS SELECT * FROM librispeech_test",
+    "UnknownColumn": "PREDICT USING tutorial_audio_recognition AS SELECT text FROM librispeech_train",
     "UnknownModel": "PREDICT USING tutorial_audio_recogniton AS SELECT * FROM librispeech_train",
     "UnknownBaseModel": "BUILD MODEL mine USING Wav2Vec2 AS SELECT * FROM librispeech_train",
     "NotSupported": "CREATE INDEX i ON librispeech_train (text)",
