@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 End = Callable[[str], None]
 """Takes the name of a call's gRPC status."""
+EndRequest = Callable[[int], None]
+"""Takes the status of an HTTP request."""
 
 _SERVER_FAULTS = frozenset(("UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"))
 """The statuses that make a server's span a failed one (OpenTelemetry's conventions for gRPC)."""
@@ -76,26 +78,51 @@ class Tracing:
 
     def begin_answer(self, method: str, metadata: Iterable[tuple[str, Any]] | None, request_id: str) -> End:
         """A call has come in: its span is the current one of this thread or task until the end."""
+        attributes: dict[str, Value] = {**_attributes(method), "thanosql.request_id": request_id}
+        span, leave = self._begin_serving(_name(method), dict(metadata or ()), attributes)
+
+        def end(status: str) -> None:
+            self._finish(span, status, failed=status in _SERVER_FAULTS)
+            leave()
+
+        return end
+
+    def begin_request(self, method: str, route: str, headers: dict[str, str], request_id: str) -> EndRequest:
+        """The same of an HTTP request; `route` is the template of its path."""
+        attributes: dict[str, Value] = {
+            "http.request.method": method,
+            "http.route": route,
+            "thanosql.request_id": request_id,
+        }
+        span, leave = self._begin_serving(f"{method} {route}", headers, attributes)
+
+        def end(status: int) -> None:
+            span.set_attribute("http.response.status_code", status)
+            if status >= 500:
+                span.set_status(self._trace.StatusCode.ERROR, str(status))
+            span.end()
+            leave()
+
+        return end
+
+    def _begin_serving(
+        self, name: str, headers: dict[str, Any], attributes: dict[str, Value]
+    ) -> tuple[Span, Callable[[], None]]:
+        """A server's span, and what has this thread or task leave it."""
         # Not the thread's own context, in which a stream that another thread has ended may have left its span.
-        caller = self._propagate.extract(dict(metadata or ()), self._context.Context())
-        span = self._tracer.start_span(
-            _name(method),
-            context=caller,
-            kind=self._trace.SpanKind.SERVER,
-            attributes={**_attributes(method), "thanosql.request_id": request_id},
-        )
+        caller = self._propagate.extract(headers, self._context.Context())
+        span = self._tracer.start_span(name, context=caller, kind=self._trace.SpanKind.SERVER, attributes=attributes)
         thread = threading.get_ident()
         before = CURRENT.set(self)
         token = self._context.attach(self._trace.set_span_in_context(span, caller))
 
-        def end(status: str) -> None:
-            self._finish(span, status, failed=status in _SERVER_FAULTS)
+        def leave() -> None:
             # A stream that its caller has left may be ended by another thread, which has another context.
             if threading.get_ident() == thread:
                 self._context.detach(token)
                 CURRENT.reset(before)
 
-        return end
+        return span, leave
 
     def begin_call(self, method: str) -> tuple[list[tuple[str, str]], End]:
         """A call goes out: the metadata that it shall carry, and what to tell its end.

@@ -1,0 +1,21 @@
+"""Statements that the gateway itself sends for a request, whose results are small."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+from thanosql.clients import QueryClient
+from thanosql.result import read_batches
+from thanosql.types import Rows
+
+
+def run_statement(client: QueryClient, text: str) -> list[dict[str, Any]]:
+    """The rows of one statement, with values by the names of their columns."""
+    rows: list[dict[str, Any]] = []
+    with closing(client.execute(text)) as events:  # type: ignore[type-var]  # it is a generator
+        for event in events:
+            if isinstance(event.event, Rows):
+                for batch in read_batches(event.event):
+                    rows += batch.to_pylist()
+    return rows
