@@ -19,7 +19,7 @@ COMMANDS: dict[str, tuple[Any, str]] = {
     "shell": (shell, "type statements and see their results"),
     "sql": (sql, "run statements and exit"),
     "upload": (upload, "send files and folders into the workspace"),
-    "serve": (serve, "run one service: catalog, trainer, inference or query"),
+    "serve": (serve, "run one service: catalog, trainer, inference or query, or the HTTP gateway"),
     "up": (up, "run all four services until Ctrl-C"),
     "token": (token, "give, list and revoke the tokens of colleagues"),
     "secrets": (secrets, "make the secrets of an installation in containers"),
@@ -43,7 +43,7 @@ ENVIRONMENT = """environment:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; ends the process with 0, 1 after a failure, 2 for a wrong call, 130 after Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["serve"] and given[1:2] and given[1] in serve.SERVICES:
+    if given[:1] == ["serve"] and given[1:2] and given[1] in serve.PROGRAMS:
         # The service's own parser takes the rest, so that its --help shows its options.
         sys.exit(_guard(lambda: serve.serve(given[1], given[2:])))
     options = _parser().parse_args(given)

@@ -1,7 +1,8 @@
-"""`thanosql up`: the four services as processes of their own, started and stopped together."""
+"""`thanosql up`: the four services, and the gateway, as processes of their own, started and stopped together."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import signal
@@ -18,6 +19,7 @@ from types import FrameType
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from thanosql.commands.serve import PROGRAMS
 from thanosql.errors import Unavailable
 from thanosql.local import check_packages
 from thanosql.running import Running, hold, read_note
@@ -52,15 +54,29 @@ def run(
     ports: Mapping[str, int],
     *,
     token: str = "",
+    http_port: int | None = None,
     write: Callable[[str], None] = print,
 ) -> int:
     """Starts the services, and returns when they have ended: 0 after Ctrl-C or SIGTERM, 1 if one of them died.
+
+    Args:
+        workspace: Root of the paths in statements.
+        state: Folder for tables and models.
+        ports: Of the services.
+        token: The installation's secret; empty: a new one.
+        http_port: Of the HTTP gateway; None: it is not started.
+        write: Takes the lines of the log.
 
     Raises:
         Unavailable: a service did not start, or another process runs the workspace's services.
         DataError: the state folder cannot be written.
     """
     check_packages()
+    if http_port is not None and importlib.util.find_spec("uvicorn") is None:
+        raise Unavailable(
+            "the HTTP gateway needs packages that are not installed here",
+            hint="pip install 'thanosql-speech[gateway]'.",
+        )
     workspace, state = workspace.resolve(), state.resolve()
     held = hold(state)
     if held is None:
@@ -78,10 +94,13 @@ def run(
                 children.append(_start(service, f"{HOST}:{ports[service]}", children, workspace, state, token, write))
                 _wait_until_healthy(children[-1])
             query = children[-1]
+            if http_port is not None:
+                children.append(_start("gateway", f"{HOST}:{http_port}", children, workspace, state, token, write))
+                _wait_until_ready(children[-1])
             held.announce(Running(query.address, token, str(workspace), os.getpid(), "the output of thanosql up"))
-            write(_how_to_connect(query.address, workspace, state))
+            write(_how_to_connect(query.address, workspace, state, http_port))
             died = _wait_until_one_ends(children)
-            write(f"{died.service}_service has ended by itself ({_ending(died)}): stopping the others")
+            write(f"{PROGRAMS[died.service]} has ended by itself ({_ending(died)}): stopping the others")
             return 1
         except Stopped:
             write("stopping")
@@ -107,14 +126,16 @@ def _start(
         "-m",
         "thanosql.child",
         str(os.getpid()),
-        f"{service}_service",
+        PROGRAMS[service],
         "--host",
         host,
         "--port",
         port,
     ]
     command += ["--workspace", str(workspace), "--state", str(state)]
-    needs = {"trainer": ("catalog",), "query": ("catalog", "trainer", "inference")}.get(service, ())
+    needs = {"trainer": ("catalog",), "query": ("catalog", "trainer", "inference"), "gateway": ("query",)}.get(
+        service, ()
+    )
     for other in others:
         if other.service in needs:
             command += [f"--{other.service}", other.address]
@@ -163,6 +184,28 @@ def _wait_until_healthy(child: Child) -> None:
             time.sleep(0.05)
 
 
+def _wait_until_ready(gateway: Child) -> None:
+    from urllib.error import URLError
+    from urllib.request import ProxyHandler, build_opener
+
+    opener = build_opener(ProxyHandler({}))
+    deadline = time.monotonic() + START_WITHIN
+    while True:
+        if gateway.process.poll() is not None:
+            raise Unavailable(
+                f"the HTTP gateway did not start ({_ending(gateway)}); its last lines are above",
+                hint="If its port is taken, choose another: --http-port.",
+            )
+        try:
+            opener.open(f"http://{gateway.address}/ready", timeout=5).close()
+            return
+        except (URLError, OSError):
+            pass
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the HTTP gateway is not ready after {START_WITHIN:.0f} s")
+        time.sleep(0.05)
+
+
 def _wait_until_one_ends(children: Sequence[Child]) -> Child:
     while True:
         for child in children:
@@ -208,13 +251,16 @@ def _ending(child: Child) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def _how_to_connect(address: str, workspace: Path, state: Path) -> str:
+def _how_to_connect(address: str, workspace: Path, state: Path, http_port: int | None) -> str:
+    http = (
+        f"\n  over HTTP              http://{HOST}:{http_port}, with the same token: docs/http.md" if http_port else ""
+    )
     return f"""
 ready: workspace {workspace}
 
   in this folder         thanosql shell, or in Python: session = thanosql.connect()
   from anywhere else     export THANOSQL_ADDRESS={address} THANOSQL_API_TOKEN=…
-                         (the token is in {state / "local.json"})
+                         (the token is in {state / "local.json"}){http}
 
 Ctrl-C stops the services.
 """

@@ -23,6 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             f"--{service}-port", type=int, default=port, metavar="PORT", help=f"{service}_service's (default: {port})"
         )
+    parser.add_argument(
+        "--http-port", type=int, metavar="PORT", help="run the HTTP gateway too, on this port; usual: 8480"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,4 +38,4 @@ def run(options: argparse.Namespace) -> int:
     workspace = options.workspace or settings.workspace
     state = options.state or settings.state or workspace / STATE_FOLDER
     ports = {service: getattr(options, f"{service}_port") for service in PORTS}
-    return run_up(workspace, state, ports, token=settings.token)
+    return run_up(workspace, state, ports, token=settings.token, http_port=options.http_port)
