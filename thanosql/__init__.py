@@ -38,6 +38,6 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(ipython: Any) -> None:
     """Called by `%load_ext thanosql`: adds `%thanosql` and `%%thanosql`."""
-    from thanosql.magic import load
+    from thanosql.notebook.magic import load
 
     load(ipython)

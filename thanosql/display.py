@@ -7,9 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from thanosql import html
 from thanosql.tables import duration, visible
 from thanosql.types import Event, Notice, Progress, Severity, StatementDone, StatementStarted
 
@@ -23,8 +22,6 @@ LINE_PATIENCE = 2.0
 """Seconds after which a log does."""
 LINE_EVERY = 10.0
 """Seconds between two lines of progress in a log."""
-UPDATE_EVERY = 0.2
-"""Seconds between two updates of a notebook's progress."""
 
 
 class Display(Protocol):
@@ -40,6 +37,8 @@ class Display(Protocol):
 def suitable_display() -> Display:
     """The display for the place where this process runs."""
     if in_notebook():
+        from thanosql.notebook.display import NotebookDisplay
+
         return NotebookDisplay()
     if sys.stderr.isatty() and threading.current_thread() is threading.main_thread():
         return TerminalDisplay()
@@ -212,49 +211,6 @@ class TerminalDisplay:
             self._remove_bars()
 
 
-class NotebookDisplay:
-    """One output that is updated in place, and shrinks to a line when its statement has ended."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._handle: Any = None
-        self._kind = ""
-        self._last: Progress | None = None
-        self._next_update = 0.0
-
-    def show(self, event: Event) -> None:
-        """Updates the bar, or displays a notice under it."""
-        what = event.event
-        if isinstance(what, StatementStarted):
-            self._handle, self._kind, self._last, self._next_update = None, what.kind, None, 0.0
-        elif isinstance(what, Notice):
-            _display(html.notice(what), what.text)
-        elif isinstance(what, Progress):
-            new_phase = self._last is None or self._last.phase != what.phase
-            self._last = what
-            if new_phase or self._clock() >= self._next_update:
-                self._next_update = self._clock() + UPDATE_EVERY
-                fraction = min(1.0, what.done / what.total) if what.total else None
-                self._update(html.progress(f"{self._kind}: {what.phase}", fraction, detail(what)), what.phase)
-        elif isinstance(what, StatementDone) and self._last is not None:
-            text = f"{self._kind}: done in {duration(what.seconds)}"
-            self._update(html.line(text), text)
-            self._handle = None
-
-    def close(self) -> None:
-        """Says where a statement stopped that has not ended well."""
-        if self._handle is not None and self._last is not None:
-            text = f"{self._kind}: left off at {self._last.phase}, {detail(self._last)}"
-            self._update(html.line(text), text)
-            self._handle = None
-
-    def _update(self, markup: str, plain: str) -> None:
-        if self._handle is None:
-            self._handle = _display(markup, plain)
-        else:
-            self._handle.update({"text/html": markup, "text/plain": plain}, raw=True)
-
-
 _FIGURES = ("epoch", "loss", "wer", "base_wer", "learning_rate", "audio_seconds_per_second", "memory_bytes")
 """The order in which figures are shown; others come after them."""
 
@@ -297,9 +253,3 @@ def amount(number: float) -> str:
     if number == int(number) or abs(number) >= 100:
         return f"{number:,.0f}"
     return f"{number:.3g}"
-
-
-def _display(markup: str, plain: str) -> Any:
-    from IPython.display import display
-
-    return display({"text/html": markup, "text/plain": plain}, raw=True, display_id=True)  # type: ignore[no-untyped-call]

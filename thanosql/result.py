@@ -72,6 +72,16 @@ class Result:
         frame: pandas.DataFrame = self.to_arrow().to_pandas()
         return frame
 
+    def show(self, rows: int | None = None) -> None:
+        """Shows the result: in a notebook as a table or players under the cell, elsewhere as text.
+
+        Args:
+            rows: How many rows; 0: all; None: as many as suit a page, in a notebook with more at a click.
+        """
+        from thanosql.notebook.showing import show_result
+
+        show_result(self, rows)
+
     @cached_property
     def _row(self) -> Any:
         return namedtuple("Row", self.columns, rename=True)
@@ -82,7 +92,7 @@ class Result:
         return as_text(self)
 
     def _repr_html_(self) -> str:
-        from thanosql.html import as_html
+        from thanosql.notebook.output import as_html
 
         return as_html(self)
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from thanosql import html
 from thanosql.display import LineDisplay, TerminalDisplay, detail
+from thanosql.notebook import progress as html
 from thanosql.types import Event, Notice, Progress, Severity, StatementDone, StatementStarted
 
 

@@ -1,0 +1,1 @@
+"""What Jupyter shows: the magic, results as tables and players, progress, curves and messages."""
