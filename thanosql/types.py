@@ -666,6 +666,9 @@ class Clip:
     caption: tuple[ClipCaption, ...] = ()
     error: str = ""
     """Why there is nothing to play; empty where there is."""
+    reference_column: str = ""
+    predicted_column: str = ""
+    """The columns of the caption with what was said and what was heard; empty where there are not both."""
 
 
 @dataclass(frozen=True, slots=True)

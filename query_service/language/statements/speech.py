@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from query_service.language import options as o
 from query_service.language.inner_query import Query
@@ -23,8 +23,15 @@ class PrintAudio(Statement):
 
         PRINT AUDIO OPTIONS (audio_col='recording') AS SELECT recording, speaker FROM calls LIMIT 3
 
-    A query of one column needs no option. At most 100 recordings; files over 1 MiB, and formats that browsers do not
-    play, are sent as FLAC, 30 seconds of each at most.
+    A query of one column needs no option. Where the query has both what was said and what a model heard, the two are
+    compared word by word, and the word error rate of the row stands beside them:
+
+        PRINT AUDIO OPTIONS (text_col='text', result_col='predicted') AS SELECT * FROM (
+            PREDICT USING my_model AS SELECT * FROM calls LIMIT 3
+        )
+
+    At most 100 recordings, 30 seconds of each, and 1 MiB together: they are sent as small MP3 files, and what was cut
+    is told.
 
     Gives: no rows, but a clip for each row of the query: players in a notebook, paths in a terminal, `Result.clips`
     in Python. A recording that cannot be played is a clip that says why.
@@ -35,10 +42,16 @@ class PrintAudio(Statement):
     KIND = "PRINT AUDIO"
     FORM = "PRINT AUDIO [OPTIONS (…)] AS query"
     ROLE = Role.READER
-    OPTIONS = (o.AUDIO_COL,)
+    OPTIONS = (
+        o.AUDIO_COL,
+        replace(o.TEXT_COL, default=None, meaning="column with what was said; 'text' where there is one"),
+        replace(o.RESULT_COL, default=None, meaning="column with what was heard; 'predicted' where there is one"),
+    )
 
     query: Query
     audio_col: Name = Name("audio_path")
+    text_col: Name | None = None
+    result_col: Name | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

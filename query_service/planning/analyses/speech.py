@@ -21,7 +21,10 @@ def _print_audio(statement: s.PrintAudio, snapshot: Snapshot, source: Source) ->
     query = check_query(source, statement.query, snapshot)
     if query.columns and audio_index(query.columns, statement.audio_col) is None:
         raise missing_column(source, query.columns, statement.audio_col, "audio_col", statement.query.at)
-    return (p.PlayAudio(query.query, statement.audio_col),)
+    for name, option in ((statement.text_col, "text_col"), (statement.result_col, "result_col")):
+        if name is not None:
+            check_column(source, query, name, option, statement.query.at)
+    return (p.PlayAudio(query.query, statement.audio_col, statement.text_col, statement.result_col),)
 
 
 def _predict(statement: s.Predict, snapshot: Snapshot, source: Source) -> tuple[p.Step, ...]:

@@ -18,6 +18,9 @@ class PlayAudio:
     query: TableQuery
     audio: Name
     """The column with the path; where its name is the default, a query of one column needs none."""
+    reference: Name | None
+    predicted: Name | None
+    """The columns that are compared word by word; None: by their usual names, where the query has both."""
 
 
 @dataclass(frozen=True, slots=True)
