@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast, overload
 
 from thanosql.display import Display, Silence, suitable_display
 from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError
 from thanosql.follow import follow, rejoin
 from thanosql.interrupts import INTERRUPTED, interrupts_held_back
-from thanosql.result import Collector, Result, read_batches
+from thanosql.job import Job
+from thanosql.parameters import GivenParameters, read_parameters
+from thanosql.result import Collector, Result
+from thanosql.row_stream import RowStream
 from thanosql.tokens import Tokens
-from thanosql.types import Event, Progress, Rows, StatementDone, StatementStarted
+from thanosql.types import (
+    ClipFailure,
+    Event,
+    Priority,
+    Progress,
+    StatementDone,
+    StatementStarted,
+    TranscribeStart,
+    Transcript,
+)
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from thanosql.clients import QueryClient
     from thanosql.connection import Connection
     from thanosql.upload import UploadReport
+
+
+Recording: TypeAlias = Any
+"""A path, the bytes of a file, or samples."""
 
 
 class Session:
@@ -37,25 +52,149 @@ class Session:
         self._open = open
         self._connection: Connection | None = open()
 
-    def sql(self, text: str, *, progress: bool = True, on_event: Callable[[Event], None] | None = None) -> Result:
+    def sql(
+        self,
+        text: str,
+        parameters: GivenParameters | None = None,
+        *,
+        timeout: float | None = None,
+        progress: bool = True,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> Result:
         """Runs the statements of `text` in order and returns the result of the last.
 
         Args:
             text: One or more statements, separated by `;`.
+            parameters: The values of `:name` in the text, by their names; or of its `?`, in their order. They are never
+                read as a part of the text. A list stands behind IN, and for a list of an option.
+            timeout: Seconds for all of it; None: as long as it takes.
             progress: Whether to show progress and notices while they run; notices are in `Result.notices` too.
             on_event: Called with every event as it comes.
 
         Raises:
             ThanoSQLError: the first failure; statements before it have taken effect.
+            TimedOut: they have not ended in that time; what still ran is stopped on the server.
             Cancelled: Ctrl-C was pressed; the statement is stopped on the server, and the session can be used on.
         """
-        return _last(self.run(text, progress=progress, on_event=on_event))
+        return _last(self.run(text, parameters, timeout=timeout, progress=progress, on_event=on_event))
 
     def run(
-        self, text: str, *, progress: bool = True, on_event: Callable[[Event], None] | None = None
+        self,
+        text: str,
+        parameters: GivenParameters | None = None,
+        *,
+        timeout: float | None = None,
+        progress: bool = True,
+        on_event: Callable[[Event], None] | None = None,
     ) -> Iterator[Result]:
         """Runs the statements of `text` and yields the result of each as it ends; see `sql`."""
-        return self._results(lambda client: follow(client, text), INTERRUPTED, progress, on_event)
+        start = _starter(text, parameters, timeout)
+        return self._results(start, INTERRUPTED, progress, on_event)
+
+    def submit(self, text: str, parameters: GivenParameters | None = None) -> Job:
+        """Starts the statements of `text` and returns at once: they go on by themselves, as a job.
+
+        Raises:
+            StatementError: the text is wrong; nothing runs.
+        """
+        given, id = read_parameters(parameters), str(uuid.uuid4())
+        first = self._events(
+            lambda client: cast("Generator[Event]", client.execute(text, id, given)), INTERRUPTED, Silence()
+        )
+        with closing(first):
+            next(first, None)  # the server has it now
+        return Job(self, id)
+
+    def job(self, id: str) -> Job:
+        """Statements that were sent before, by this program or another.
+
+        Args:
+            id: As LIST JOBS shows it, or `Job.id`; the first characters are enough.
+
+        Raises:
+            NotFound: the server knows no such job (any more).
+        """
+        return Job(self, Job(self, id).status().properties.get("id") or id)
+
+    @overload
+    def transcribe(
+        self,
+        recordings: Recording,
+        model: str,
+        *,
+        version: int = 0,
+        words: bool = False,
+        hotwords: Sequence[str] = (),
+        hotword_weight: float | None = None,
+        sample_rate: int | None = None,
+        timeout: float | None = None,
+    ) -> Transcript: ...
+
+    @overload
+    def transcribe(
+        self,
+        recordings: Iterable[Recording],
+        model: str,
+        *,
+        version: int = 0,
+        words: bool = False,
+        hotwords: Sequence[str] = (),
+        hotword_weight: float | None = None,
+        sample_rate: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Transcript | ClipFailure]: ...
+
+    def transcribe(
+        self,
+        recordings: Any,
+        model: str,
+        *,
+        version: int = 0,
+        words: bool = False,
+        hotwords: Sequence[str] = (),
+        hotword_weight: float | None = None,
+        sample_rate: int | None = None,
+        timeout: float | None = None,
+    ) -> Transcript | Iterator[Transcript | ClipFailure]:
+        """Transcribes recordings of this machine: one, or many, without a table; nothing of them is kept.
+
+        Many are sent as they are read and the transcripts come as they are done, in the order of the recordings; no
+        more than a few hundred are on their way. One that cannot be transcribed costs its own place alone: a
+        `ClipFailure` stands there, with the reason.
+
+        Args:
+            recordings: A path of this machine, the bytes of a file (wav, flac, mp3, ogg), or samples: an array, a
+                tensor or a list, from -1 to 1 or of 16-bit numbers, (samples,) or (channels, samples). For many:
+                anything that gives such, one after the other. A recording has 7.9 MiB at most.
+            model: Its name.
+            version: 0: the newest.
+            words: With the times of the words, in seconds.
+            hotwords: Words and phrases that are likely to be said, and are favoured.
+            hotword_weight: How much, in nats for each letter; None: 1.
+            sample_rate: Of samples, a second.
+            timeout: Seconds for all of it; None: ten minutes for one, as long as it takes for many.
+
+        Raises:
+            UnknownModel: there is no such model or version.
+            NotFound, AudioError: the one recording is not there, or cannot be used.
+            Unavailable: there is nobody who transcribes.
+            TimedOut: it was not done in that time.
+        """
+        from thanosql.transcribing import ONE_SECONDS, is_one, transcribe_many, transcribe_one
+
+        one = is_one(recordings)
+        priority = Priority.INTERACTIVE if one else Priority.BULK
+        favoured = (hotwords,) if isinstance(hotwords, str) else tuple(hotwords)
+        start = TranscribeStart(model, version, 0, words, priority, favoured, hotword_weight or 0.0)
+        client = self._live_connection().client
+        if not one:
+            return transcribe_many(client, start, recordings, sample_rate, timeout)
+        try:
+            return transcribe_one(client, start, recordings, sample_rate, ONE_SECONDS if timeout is None else timeout)
+        except ThanoSQLError as error:
+            raise error.with_traceback(None) from None
+        except KeyboardInterrupt:
+            raise Cancelled("interrupted: the recording is not transcribed") from None
 
     @property
     def tokens(self) -> Tokens:
@@ -67,6 +206,7 @@ class Session:
         id: str,
         next_event: int = 0,
         *,
+        timeout: float | None = None,
         progress: bool = True,
         on_event: Callable[[Event], None] | None = None,
     ) -> Result:
@@ -77,26 +217,34 @@ class Session:
         Args:
             id: As LIST JOBS shows it, or `Result.id`; the first characters are enough.
             next_event: Number of the event to begin with; what came before it is not in the result.
+            timeout: Seconds to wait; None: as long as it takes.
             progress: As in `sql`.
             on_event: As in `sql`.
 
         Raises:
             NotFound: the server knows no such statement (any more).
+            TimedOut: they have not ended in that time; they go on.
             ThanoSQLError: how they end, where they fail.
         """
-        return _last(self.follow(id, next_event, progress=progress, on_event=on_event))
+        return _last(self.follow(id, next_event, timeout=timeout, progress=progress, on_event=on_event))
 
     def follow(
         self,
         id: str,
         next_event: int = 0,
         *,
+        timeout: float | None = None,
         progress: bool = True,
         on_event: Callable[[Event], None] | None = None,
     ) -> Iterator[Result]:
         """Takes up statements that were sent before, and yields the result of each as it ends; see `attach`."""
-        goes_on = f"left: the statement goes on. CANCEL JOB {id} stops it"
-        return self._results(lambda client: rejoin(client, id, next_event), goes_on, progress, on_event)
+        return self._results(
+            lambda client: rejoin(client, id, next_event, timeout=timeout), _goes_on(id), progress, on_event
+        )
+
+    def events_of(self, id: str, next_event: int = 0) -> Iterator[Event]:
+        """Takes up statements that were sent before, and yields what happens in them; see `attach` and `events`."""
+        return self._events(lambda client: rejoin(client, id, next_event), _goes_on(id), Silence())
 
     def cancel(self, id: str) -> Result:
         """Stops a statement or a training, whoever has started it: CANCEL JOB.
@@ -104,16 +252,39 @@ class Session:
         Raises:
             NotFound: there is none of that id.
         """
-        return self.sql("CANCEL JOB '" + id.replace("'", "''") + "'", progress=False)
+        return self.sql("CANCEL JOB :id", {"id": id}, progress=False)
 
-    def stream(self, text: str) -> Iterator[pa.RecordBatch]:
-        """Runs one statement and yields its rows as they come, for results that are too large to hold.
+    def stop(self, id: str) -> bool:
+        """Stops statements at once, and the training that they started; False: they had ended, or are not known.
+
+        Args:
+            id: The whole id.
+        """
+        return self._live_connection().client.cancel(id)
+
+    def stream(
+        self, text: str, parameters: GivenParameters | None = None, *, timeout: float | None = None
+    ) -> RowStream:
+        """Runs one statement and gives its rows as they come, for results that are too large to hold.
 
         A caller that stops early stops the statement.
         """
-        for event in self._events(lambda client: follow(client, text), INTERRUPTED, Silence()):
-            if isinstance(event.event, Rows):
-                yield from read_batches(event.event)
+        return RowStream(self._events(_starter(text, parameters, timeout), INTERRUPTED, Silence()))
+
+    def events(
+        self,
+        text: str,
+        parameters: GivenParameters | None = None,
+        *,
+        timeout: float | None = None,
+        progress: bool = True,
+    ) -> Iterator[Event]:
+        """Runs the statements of `text` and yields what happens as it comes, rows too; nothing of it is held.
+
+        A caller that stops early stops the statement.
+        """
+        display = suitable_display() if progress else Silence()
+        return self._events(_starter(text, parameters, timeout), INTERRUPTED, display)
 
     def upload(
         self,
@@ -208,7 +379,7 @@ class Session:
 
     def _events(
         self, start: Callable[[QueryClient], Generator[Event]], interrupted: str, display: Display
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """The events that `start` gives, shown; a failure has no frames of the transport in its traceback."""
         connection = self._live_connection()
         try:
@@ -235,6 +406,17 @@ class Session:
             self._connection.close()
             self._connection = self._open()
         return self._connection
+
+
+def _starter(
+    text: str, parameters: GivenParameters | None, timeout: float | None
+) -> Callable[[QueryClient], Generator[Event]]:
+    given = read_parameters(parameters)
+    return lambda client: follow(client, text, given, timeout=timeout)
+
+
+def _goes_on(id: str) -> str:
+    return f"left: the statement goes on. CANCEL JOB {id} stops it"
 
 
 def _last(results: Iterator[Result]) -> Result:

@@ -72,16 +72,33 @@ def show(result: Result, console: Console, *, limit: int | None = None) -> None:
     """Prints the result's rows or clips, and a line that sums it up. `limit` is as in `shown_rows`."""
     from rich.text import Text
 
+    show_body(result, console, limit=limit)
+    console.print(Text(summary(result, limit), style="dim"))
+
+
+def show_body(result: Result, console: Console, *, limit: int | None = None, scrolls: bool = False) -> None:
+    """Prints the result's rows or clips.
+
+    Args:
+        result: Whose they are.
+        console: What they are printed on.
+        limit: As in `shown_rows`.
+        scrolls: Whether what is wider than the console can be scrolled to: many columns keep their widths then.
+    """
     if result.batches:
         rows = preview(result, limit)
         widths = _natural_widths(rows, result)
-        if len(rows) == 1 and sum(widths) + COLUMN_GAP * (len(widths) - 1) > console.width:
+        needed = sum(widths) + COLUMN_GAP * (len(widths) - 1)
+        if len(rows) == 1 and needed > console.width:
             console.print(_upright_table(rows[0], result))
+        elif scrolls and len(widths) * (LEAST_WIDTH + COLUMN_GAP) > console.width < needed:
+            room, console.width = console.width, needed
+            console.print(_table(rows, result, widths, needed))
+            console.width = room
         else:
             console.print(_table(rows, result, widths, console.width))
     if result.clips:
         console.print(_clip_table(result.clips))
-    console.print(Text(summary(result, limit), style="dim"))
 
 
 def summary(result: Result, limit: int | None = None) -> str:
