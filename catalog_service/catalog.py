@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
@@ -32,12 +33,17 @@ class WriteMode(Enum):
 
 def suggest(name: str, names: Iterable[str]) -> str:
     """A sentence that names the nearest of `names`, or some of them; empty where there are none."""
-    by_fold = {each.casefold(): each for each in sorted(names)}
-    near = difflib.get_close_matches(name.casefold(), by_fold, n=1, cutoff=0.6)
+    by_fold = {_spell_out(each): each for each in sorted(names)}
+    near = difflib.get_close_matches(_spell_out(name), by_fold, n=1, cutoff=0.6)
     if near:
         return f"Did you mean {by_fold[near[0]]!r}?"
     some = list(by_fold.values())
     return f"There are: {', '.join(some[:8])}{', …' if len(some) > 8 else ''}." if some else ""
+
+
+def _spell_out(name: str) -> str:
+    """Letter by letter, for a syllable of Hangul is one character and several keys."""
+    return unicodedata.normalize("NFD", name.casefold())
 
 
 def unknown_table(name: str, names: Iterable[str]) -> UnknownTable:

@@ -29,6 +29,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 
@@ -73,14 +74,22 @@ class ThanoSQLError(Exception):
             number = str(self.line)
             parts.append(f"  {number} | {self.excerpt}")
             if self.column:
-                # A tab in the text keeps its width, so that the caret stands under its place.
-                indent = "".join(c if c == "\t" else " " for c in self.excerpt[: self.column - 1])
+                indent = "".join(map(_blank, self.excerpt[: self.column - 1]))
                 parts.append(f"  {' ' * len(number)} | {indent}^")
         if self.hint:
             parts.append(self.hint)
         if self.request_id:
             parts.append(f"(request id {self.request_id})")
         return "\n".join(parts)
+
+
+def _blank(character: str) -> str:
+    """As wide as the character: a tab stays one, and Hangul takes two cells, so that a caret stands under its place."""
+    if character == "\t":
+        return character
+    if unicodedata.combining(character):
+        return ""
+    return "  " if unicodedata.east_asian_width(character) in ("W", "F") else " "
 
 
 class StatementError(ThanoSQLError):

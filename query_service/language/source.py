@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
+from unicodedata import normalize
 
 from thanosql.errors import ThanoSQLError
 
@@ -63,10 +64,19 @@ def place_of(node: exp.Expr, otherwise: int) -> int:
 
 
 def nearest(word: str, candidates: Iterable[str], *, at_least: float = 0.7) -> str | None:
-    """The candidate that was probably meant, or None where none is near (1 is the same); case does not count."""
-    folded = {candidate.casefold(): candidate for candidate in candidates}
-    found = get_close_matches(word.casefold(), folded, n=1, cutoff=at_least)
+    """The candidate that was probably meant, or None where none is near (1 is the same); case does not count.
+
+    >>> nearest("통하", ["요약", "통화"])
+    '통화'
+    """
+    folded = {_spell_out(candidate): candidate for candidate in candidates}
+    found = get_close_matches(_spell_out(word), folded, n=1, cutoff=at_least)
     return folded[found[0]] if found else None
+
+
+def _spell_out(word: str) -> str:
+    """Letter by letter, for a syllable of Hangul is one character and several keys."""
+    return normalize("NFD", word.casefold())
 
 
 def suggest(word: str, candidates: Iterable[str], label: str) -> str:
