@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from IPython.utils.capture import capture_output
 
 from thanosql.errors import Unauthenticated, Unavailable, UnknownTable
 from thanosql.types import Clip
+
+ANSI = re.compile(r"\x1b\[[\d;]*m")
 
 
 class Notebook:
@@ -28,7 +31,7 @@ class Notebook:
             outcome = self.shell.run_cell(cell, store_history=False)
         self.error = outcome.error_in_exec
         self.displayed = [output.data.get("text/html", "") for output in captured.outputs]
-        return captured.stdout + captured.stderr
+        return ANSI.sub("", captured.stdout + captured.stderr)
 
 
 @pytest.fixture
@@ -99,6 +102,85 @@ def test_a_mistake_is_one_message_and_fails_the_cell(peer, notebook):
     printed = notebook.run("%%thanosql\nSELECT * FROM callz")
     assert printed.strip() == "UnknownTable: there is no table 'callz'\nDid you mean calls?"
     assert isinstance(notebook.error, UnknownTable)
+
+
+def test_of_several_statements_it_is_said_which_failed_and_that_those_before_took_effect(peer, notebook):
+    first = peer.statement(kind="COPY", message="Success", rows=80)
+    second = peer.statement(kind="SELECT", index=1)[0]
+    peer.plays(*first, second, UnknownTable("there is no table 'callz'"))
+    notebook.run(f"%thanosql {peer.address}")
+    printed = notebook.run("%%thanosql\nCOPY t FROM 'a.csv';\nSELECT * FROM callz;\nDROP TABLE t")
+    assert "Success · 80 rows" in notebook.displayed[0]
+    assert printed.splitlines()[-1] == (
+        "Statement 2 failed (SELECT …); statement 1 has taken effect, and what stands after it was not run."
+    )
+
+
+def test_the_place_of_a_mistake_is_coloured_unless_colours_are_off(peer, notebook):
+    peer.plays(UnknownTable("there is no table 'callz'", line=1, column=15, excerpt="SELECT * FROM callz"))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%thanosql SELECT * FROM callz")
+    assert notebook.error._render_traceback_() == [
+        "\x1b[1;31mUnknownTable\x1b[0m: there is no table 'callz'",
+        "  1 | SELECT * FROM callz",
+        "\x1b[1;33m    |               ^\x1b[0m",
+    ]
+    notebook.run("%colors nocolor")
+    notebook.run("%thanosql SELECT * FROM callz")
+    assert "\x1b" not in "".join(notebook.error._render_traceback_())
+
+
+def test_a_message_is_not_obeyed_by_a_terminal(peer, notebook):
+    peer.plays(UnknownTable("there is no table '\x1b[2J'"))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%thanosql SELECT 1")
+    assert "\x1b[2J" not in "".join(notebook.error._render_traceback_())
+
+
+@pytest.mark.parametrize(
+    "cell", ["%%thanosql\nheard << PREDICT …", "%thanosql heard << PREDICT …", "%%thanosql\nheard <<\nPREDICT …"]
+)
+def test_a_result_becomes_a_variable_and_is_not_shown(peer, notebook, cell):
+    peer.plays(*peer.statement(peer.rows(a=[1, 2]), kind="PREDICT"))
+    notebook.run(f"%thanosql {peer.address}")
+    printed = notebook.run(cell)
+    assert notebook.error is None
+    assert printed.strip() == "heard: 2 rows · 1.5 s"
+    assert notebook.displayed == []
+    assert notebook.shell.user_ns["heard"].to_pandas().to_dict("list") == {"a": [1, 2]}
+    assert peer.player.executed[0].strip() == "PREDICT …"
+
+
+def test_of_several_statements_the_last_result_becomes_the_variable(peer, notebook):
+    peer.plays(*peer.statement(peer.rows(a=[1])), *peer.statement(peer.rows(b=[2]), index=1))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%%thanosql\nx << SELECT 1 AS a; SELECT 2 AS b")
+    assert notebook.shell.user_ns["x"].columns == ("b",)
+    assert len(notebook.displayed) == 1
+
+
+def test_the_result_of_a_cell_is_the_underscore(peer, notebook):
+    peer.plays(*peer.statement(peer.rows(a=[1, 2])))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%%thanosql\nSELECT a FROM t;")
+    assert len(notebook.displayed) == 1
+    assert notebook.shell.user_ns["_"].to_pandas().to_dict("list") == {"a": [1, 2]}
+
+
+def test_jobs_are_listed_and_one_is_cancelled(peer, notebook):
+    peer.plays(*peer.statement(peer.rows(id=["4f2e91ab"]), kind="LIST JOBS"))
+    notebook.run(f"%thanosql {peer.address}")
+    notebook.run("%thanosql jobs")
+    assert "4f2e91ab" in notebook.displayed[0]
+    notebook.run("%thanosql cancel 4f2e91ab")
+    assert [text.split(":")[0].strip(" '4f2e91ab") for text in peer.player.executed] == ["LIST JOBS", "CANCEL JOB"]
+
+
+def test_a_variable_that_is_not_there_is_a_mistake_before_anything_is_sent(peer, notebook):
+    notebook.run(f"%thanosql {peer.address}")
+    printed = notebook.run("%thanosql SELECT * FROM t WHERE a = :speeker")
+    assert "there is no variable 'speeker' in this notebook" in printed
+    assert peer.player.executed == []
 
 
 @pytest.mark.parametrize(

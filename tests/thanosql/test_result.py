@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pyarrow as pa
@@ -18,24 +17,6 @@ from thanosql.types import Clip, ClipCaption, Rows
 
 def result_of(columns: dict[str, Any], **fields: Any) -> Result:
     return Result("SELECT", "SELECT …", tuple(pa.table(columns).to_batches()), seconds=0.25, **fields)
-
-
-class Tags(HTMLParser):
-    """The tags of a document, to see what a browser would see."""
-
-    def __init__(self, markup: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: dict[str, str | None] = {}
-        self.text = ""
-        self.feed(markup)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags.append(tag)
-        self.attributes |= dict(attrs)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_rows_are_named_tuples():
@@ -97,8 +78,6 @@ def test_a_long_table_says_that_it_is_cut():
     assert "1,000 rows, the first 20 shown" in repr(result)
     assert "19" in repr(result)
     assert "\n 20" not in repr(result)
-    assert "the first 20 shown" in result._repr_html_()
-    assert result._repr_html_().count("<tr>") == 21
     assert "999" in as_text(result, limit=0)
 
 
@@ -107,47 +86,13 @@ def test_an_explanation_is_shown_whole_and_keeps_its_indentation():
     result = Result("EXPLAIN", "EXPLAIN …", lines)
     assert "\n  line 98" in repr(result)
     assert "shown" not in repr(result)
-    assert '<td style="text-align:left;white-space:pre-wrap">  line 98</td>' in result._repr_html_()
+    assert '<td class="tq-whole" style="text-align:left">  line 98</td>' in result._repr_html_()
 
 
 def test_a_terminal_does_not_obey_a_cell():
     text = repr(result_of({"a": ["\x1b[31mred\x1b[0m\nnew line [bold]x[/bold]"]}))
     assert "\x1b" not in text
     assert r"\x1b[31mred\x1b[0m\nnew line [bold]x[/bold]" in text
-
-
-def test_a_browser_does_not_obey_a_cell():
-    attack = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-    seen = Tags(result_of({attack: [attack]})._repr_html_())
-    assert set(seen.tags) == {"div", "table", "thead", "tbody", "tr", "th", "td", "br", "span"}
-    assert attack in seen.text
-
-
-def test_null_is_not_the_text_null():
-    markup = result_of({"a": ["NULL", None]})._repr_html_()
-    assert markup.count("<i>NULL</i>") == 1
-
-
-def test_clips_are_players_with_captions():
-    clip = Clip("a/b.flac", "audio/flac", b"fLaC", 2.5, (ClipCaption("text", "<b>hello</b>"),))
-    seen = Tags(Result("PRINT AUDIO", "", clips=(clip,))._repr_html_())
-    assert "audio" in seen.tags
-    assert "controls" in seen.attributes
-    assert seen.attributes["src"] == "data:audio/flac;base64,ZkxhQw=="
-    assert "b" not in seen.tags
-    assert "a/b.flac · 2.5 s · text: <b>hello</b>" in seen.text
-
-
-def test_a_clip_with_a_hostile_media_type_is_still_one_attribute():
-    clip = Clip("a.wav", 'audio/wav"><script>alert(1)</script>', b"x", 1.0)
-    assert "script" not in Tags(Result("PRINT AUDIO", "", clips=(clip,))._repr_html_()).tags
-
-
-def test_a_clip_that_cannot_be_played_says_why():
-    result = Result("PRINT AUDIO", "", clips=(Clip("a.wav", error="the file does not exist"),))
-    assert "<audio" not in result._repr_html_()
-    assert "the file does not exist" in result._repr_html_()
-    assert re.search(r"a\.wav\s+the file does not exist", repr(result))
 
 
 def test_clips_are_a_list_of_files_in_a_terminal():
