@@ -58,11 +58,12 @@ def start(config: InferenceConfig) -> RunningServer:
 def _observe(models: Models) -> Iterator[Observation]:
     """Every version that is or was loaded, for Prometheus; in other workspaces than the first: `workspace/name`."""
     for here in models.each_known():
-        for each in here.statistics():
+        reports = here.reports
+        for each in reports.statistics():
             version = (each.model, each.version)
             prefix = "" if here.workspace == DEFAULT_WORKSPACE else f"{here.workspace}/"
             shown = replace(each, model=prefix + each.model)
-            yield Observation(shown, here.figures(*version), here.waiting(*version))
+            yield Observation(shown, reports.figures(*version), reports.waiting(*version))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -178,14 +178,15 @@ class OpenInferenceServicer(GRPCInferenceServiceServicer):
         context: Any,  # noqa: ARG002
     ) -> oip.ModelStatisticsResponse:
         """What the models have done since the service started."""
-        found = self._models.statistics(request.name, read_version(request.version))
+        reports = self._models.reports
+        found = reports.statistics(request.name, read_version(request.version))
         if request.name and not found:
             raise UnknownModel(
                 f"model {request.name!r} has not been loaded yet, or not in that version",
                 hint="ModelReady and ModelInfer load a model.",
             )
         return oip.ModelStatisticsResponse(
-            model_stats=[write_statistics(each, self._models.figures(each.model, each.version)) for each in found]
+            model_stats=[write_statistics(each, reports.figures(each.model, each.version)) for each in found]
         )
 
     async def _wait(self, held: Held[_Served], name: str, deadline: float) -> _Served:

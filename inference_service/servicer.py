@@ -89,7 +89,7 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         context: Any,  # noqa: ARG002
     ) -> inference_pb2.Statistics:
         """What the loaded models have done."""
-        figures = await asyncio.to_thread(self._models.statistics, request.model, request.version)
+        figures = await asyncio.to_thread(self._models.reports.statistics, request.model, request.version)
         return inference_pb2.Statistics(models=[to_message(each, inference_pb2.ModelStatistics) for each in figures])
 
     async def Estimate(  # noqa: N802
@@ -101,7 +101,8 @@ class InferenceServicer(inference_pb2_grpc.InferenceServiceServicer):
         asked = from_message(request, EstimateRequest)
 
         def estimate() -> TranscriptionEstimate:
-            return estimate_transcription(asked, self._models.measured(asked.model, asked.version), self._config)
+            measured = self._models.reports.measured(asked.model, asked.version)
+            return estimate_transcription(asked, measured, self._config)
 
         return to_message(await asyncio.to_thread(estimate), inference_pb2.TranscriptionEstimate)
 

@@ -9,26 +9,22 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from inference_service.config import InferenceConfig
 from inference_service.engines.engine import candidates, choose_device, count_cores
-from inference_service.models.loaded_model import Key, LoadedModel, make_statistics
+from inference_service.models.loaded_model import Key, LoadedModel
 from inference_service.models.loading import Loader
-from inference_service.models.measured import Measured
 from inference_service.models.memory import SHARE, count_memory
+from inference_service.models.opener import Opener
+from inference_service.models.reports import Reports
 from inference_service.models.shelf import Problem, Shelf, Version
+from inference_service.models.superseded import GONE_SECONDS, free_superseded
 from inference_service.models.versions import Files, identify_files, list_versions, unknown_model
-from inference_service.monitoring.figures import Figures, ModelFigures, Waiting
-from inference_service.planning.plan import make_limits
-from inference_service.scheduling.batcher import Batcher, BatchTracer
-from inference_service.scheduling.batching import Sharing
-from thanosql.errors import DataError, NotFound, ThanoSQLError, Unavailable, UnknownModel, stopping
-from thanosql.language_model import count_language_model_bytes, read_language_model
-from thanosql.modelstore import read_description, version_folder
-from thanosql.types import ModelStatistics, Priority, ServingPlan, ServingState
+from inference_service.scheduling.batcher import BatchTracer
+from thanosql.errors import DataError, ThanoSQLError, Unavailable, UnknownModel, stopping
+from thanosql.types import ServingState
 from thanosql.workspace import DEFAULT_WORKSPACE, check_name
 
 __all__ = ["LoadedModel", "Models"]
@@ -40,12 +36,6 @@ OnChange = Callable[[str, int, ServingState], None]
 
 RETRY_SECONDS = 60.0
 """After so long a version is tried again that failed for another reason than its files: memory, a library."""
-
-SUPERSEDED_SECONDS = 60.0
-"""A version that was asked for in this time stays in memory, though a newer one of the model is there."""
-
-GONE_SECONDS = 1.0
-"""So long after its files were seen a model serves those who name no version, though none is in the store any more."""
 
 
 class Models:
@@ -116,6 +106,7 @@ class Models:
             clock=self._clock,
             is_stopping=lambda: self._shelf.is_closed,
         )
+        self._opener = Opener(config, workspace, self._loader, self._shelf, self._clock, self._tracer)
 
     @property
     def store(self) -> Path:
@@ -181,80 +172,14 @@ class Models:
         """The caller of `enter` has no more work for the model."""
         self._shelf.leave(model)
 
-    def statistics(self, name: str = "", version: int = 0) -> tuple[ModelStatistics, ...]:
-        """How models are served, and what they have done.
-
-        Args:
-            name: Empty: all that are loaded, the last used first, then those that could not be.
-            version: 0: every version of `name` that was ever loaded, or could not be. Else also one that was not.
-        """
-        with self._shelf.lock:
-            known = {
-                key[1:]: (each.model, each.problem, each.figures.sums)
-                for key, each in self._shelf.versions.items()
-                if key[0] == self.workspace
-            }
-        if name and version and (name, version) not in known:
-            try:
-                identify_files(self._store, name, version)
-            except UnknownModel:
-                return ()
-            known[name, version] = (None, None, Figures())
-        chosen = [
-            (model.used if model else 0, key, model, problem, sums)
-            for key, (model, problem, sums) in known.items()
-            if (key[0] == name and version in (0, key[1]) if name else model or problem)
-        ]
-        chosen.sort(key=lambda each: (-each[0], each[1]))
-        return tuple(
-            make_statistics(
-                *key,
-                sums,
-                model,
-                plan=None if model else self._recall_plan(*key),
-                problem=problem.error.message if problem else "",
-            )
-            for _, key, model, problem, sums in chosen
-        )
-
-    def measured(self, name: str, version: int) -> Measured:
-        """What is known of how fast a version is here; it is not loaded for that.
-
-        Raises:
-            UnknownModel: the store has no such version.
-        """
-        identify_files(self._store, name, version)
-        with self._shelf.lock:
-            known = self._shelf.versions.get((self.workspace, name, version))
-            model = known.model if known is not None else None
-        sums = known.figures.sums if known is not None else Figures()
-        folder = version_folder(self._store, name, version)
-        if model is not None:
-            return Measured(sums, model.plan, model.calibration, True, model.language is not None)
-        reads_with_language = count_language_model_bytes(folder) > 0
-        plan, calibration = self._loader.recall_plan(folder) or (None, None)
-        return Measured(sums, plan, calibration, False, reads_with_language)
-
-    def figures(self, name: str, version: int) -> Figures:
-        """What one version has done since the service started; nothing, where it was never loaded."""
-        with self._shelf.lock:
-            known = self._shelf.versions.get((self.workspace, name, version))
-        return known.figures.sums if known is not None else Figures()
-
-    def waiting(self, name: str, version: int) -> dict[Priority, Waiting]:
-        """What waits for one version now, by class; nothing, where it is not in memory."""
-        with self._shelf.lock:
-            known = self._shelf.versions.get((self.workspace, name, version))
-            model = known.model if known is not None else None
-        return model.batcher.waiting if model is not None else {}
+    @property
+    def reports(self) -> Reports:
+        """What the versions are, have done and wait for."""
+        return Reports(self._shelf, self._loader, self._store, self.workspace)
 
     def close(self) -> None:
         """Frees every model; whoever still waits for one, or for its answers, gets `Unavailable`."""
         self._shelf.close()
-
-    def _recall_plan(self, name: str, version: int) -> ServingPlan | None:
-        known = self._loader.recall_plan(version_folder(self._store, name, version))
-        return known[0] if known else None
 
     # --- which version ------------------------------------------------------------------------------------------------
 
@@ -363,7 +288,7 @@ class Models:
             retry_at = float("inf")
             try:
                 files = identify_files(self._store, name, version)
-                outcome = self._open(name, version, files, known.figures)
+                outcome = self._opener.open(name, version, files, known.figures)
             except ThanoSQLError as error:
                 outcome = error
             except Exception as error:
@@ -395,26 +320,7 @@ class Models:
             tell(outcome)
         if isinstance(outcome, LoadedModel):
             self.leave(outcome)
-            self._free_superseded(name, version)
-
-    def _free_superseded(self, name: str, version: int) -> None:
-        """Frees what nobody will ask for again: versions whose files are gone, and those before one that was loaded."""
-        with self._shelf.lock:
-            loaded = [each.model for each in self._shelf.versions.values() if each.model]
-        for model in loaded:
-            workspace, model_name, model_version = model.key
-            if workspace != self.workspace:
-                continue
-            unseen = self._clock() - model.seen_at
-            is_before = model_name == name and model_version < version
-            try:
-                identify_files(self._store, model_name, model_version)
-            except UnknownModel:
-                if unseen > GONE_SECONDS:
-                    self._shelf.retire(model.key)
-            else:
-                if is_before and unseen > SUPERSEDED_SECONDS:
-                    self._shelf.retire(model.key)
+            free_superseded(self._shelf, self._store, outcome, self._clock())
 
     def _is_unchanged(self, name: str, version: int, files: Files) -> bool:
         """Whether the files are still those that were read; or are gone, which the next request will find."""
@@ -422,53 +328,6 @@ class Models:
             return identify_files(self._store, name, version) == files
         except UnknownModel:
             return True
-
-    def _open(self, name: str, version: int, files: Files, figures: ModelFigures) -> LoadedModel:
-        begin = self._clock()
-        folder = version_folder(self._store, name, version)
-        try:
-            # The folder may have been copied by hand: it is called what callers call it.
-            description = replace(read_description(folder), name=name, version=version)
-        except NotFound as error:
-            raise unknown_model(name, version) from error
-        language_bytes = count_language_model_bytes(folder)
-        needed = self._loader.estimate_bytes(folder) + language_bytes
-        with self._shelf.lock:
-            self._shelf.make_room(needed)
-            is_alone = not any(each.model and each.model.users for each in self._shelf.versions.values())
-        language = read_language_model(folder, description)
-        ready = self._loader.load(folder, description, is_alone=is_alone)
-        plan = ready.plan
-        batcher = Batcher(
-            ready.engine,
-            sample_rate=description.sample_rate,
-            limits=make_limits(plan),
-            workers=plan.workers,
-            clock=self._clock,
-            name=f"batch-{name}-{version}",
-            figures=figures,
-            sharing=Sharing(bulk_share=self._config.bulk_share, delay_seconds=self._config.delay / 1000),
-            audio_rate=plan.audio_rate,
-            tracer=self._tracer,
-        )
-        log.info(
-            "loaded version %d of model %s in %.1f s, %.0f MiB: %s in %s on %s, %d × %d threads, batches up to %g "
-            "padded seconds and %d rows; %s",
-            *(version, name, self._clock() - begin, ready.memory_bytes / 2**20, plan.engine, plan.precision),
-            *(plan.device, plan.workers, plan.threads, plan.batch_seconds, plan.batch_rows, plan.reason),
-        )
-        return LoadedModel(
-            description,
-            batcher,
-            figures,
-            plan,
-            ready.engine,
-            ready.calibration,
-            ready.memory_bytes + language_bytes,
-            language,
-            files,
-            self.workspace,
-        )
 
     def _check_open(self) -> None:
         if self._shelf.is_closed:

@@ -40,10 +40,10 @@ def test_the_same_name_and_version_is_another_model_in_each_workspace(config: In
     assert here is not there
     assert here.memory_bytes != there.memory_bytes
     models.leave(here)
-    assert [each.state for each in models.of(OTHER).statistics("tiny", 1)] == [ServingState.READY]
+    assert [each.state for each in models.of(OTHER).reports.statistics("tiny", 1)] == [ServingState.READY]
     with pytest.raises(UnknownModel):
         models.of(OTHER).enter("grouped", 1)
-    assert models.of(OTHER).statistics("grouped", 1) == ()
+    assert models.of(OTHER).reports.statistics("grouped", 1) == ()
     models.close()
 
 
@@ -65,8 +65,8 @@ def test_models_of_all_workspaces_share_the_memory(config: InferenceConfig) -> N
     models.leave(models.enter("tiny", 1))
     there = models.of(OTHER)
     there.leave(there.enter("tiny", 1))
-    assert [each.state for each in models.statistics("tiny", 1)] == [ServingState.IDLE]
-    assert [each.model for each in there.statistics()] == ["tiny"]
+    assert [each.state for each in models.reports.statistics("tiny", 1)] == [ServingState.IDLE]
+    assert [each.model for each in there.reports.statistics()] == ["tiny"]
     models.close()
 
 
@@ -76,7 +76,7 @@ def test_models_are_loaded_at_the_start_in_the_workspace_that_is_named(config: I
     for each in (models, models.of(OTHER)):
         name = "grouped" if each is models else "tiny"
         each.leave(each.enter(name, 0))
-        assert [known.model for known in each.statistics()] == [name]
+        assert [known.model for known in each.reports.statistics()] == [name]
     models.close()
 
 
