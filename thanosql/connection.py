@@ -253,7 +253,9 @@ def check_answer(channel: grpc.Channel, client: QueryClient, address: str, tls: 
 
         if why := explain_failure(address, tls):
             raise Unavailable(f"the server at {address} is not understood", hint=why) from None
-        reason = str(error).splitlines()[0] if isinstance(error, ThanoSQLError) else "it does not speak gRPC"
+        reason = error.message if isinstance(error, ThanoSQLError) else "it does not speak gRPC"
+        if isinstance(error, NotSupported):
+            reason = "it does not know that service's calls"
         raise Unavailable(
             f"what listens at {address} is not ThanoSQL's query service: {reason}",
             hint=f"The query service's port is {DEFAULT_PORT} unless it was started with another.",

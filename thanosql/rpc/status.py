@@ -71,6 +71,9 @@ _TOO_LARGE = re.compile(r"larger than max \((\d+) vs\. (\d+)\)")
 # A cancellation without a word is not ours, which have one: gRPC's server drops a call so that comes while it stops.
 _BARE = (None, "", grpc.StatusCode.CANCELLED.name)
 
+_NO_SUCH_CALL = ("Method not found!", "Method not implemented!")
+"""What gRPC says where a server has no such method, or leaves it out."""
+
 _LONGEST_TEXT = 2000
 """Bytes of a message or hint: a status travels in HTTP/2 headers, and too long ones end the call without any."""
 
@@ -133,10 +136,14 @@ def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
     if kind is errors.Cancelled and failure.details() in _BARE:
         kind = errors.Unavailable
     hint = ""
-    if kind is errors.Unavailable:
+    said = failure.details() or failure.code().name
+    if said in _NO_SUCH_CALL:
+        said = "the server does not know this call: it is an older release than this program, or something else"
+        hint = "Bring the server up to this program's release, or install the server's release here."
+    elif kind is errors.Unavailable:
         hint = "Is the service running, and is the address right? Nothing is lost: run the statement again when it is."
     retry_after = _read_retry(failure, details)
-    error = kind(f"{peer}: {failure.details() or failure.code().name}", hint=hint, retry_after=retry_after)
+    error = kind(f"{peer}: {said}", hint=hint, retry_after=retry_after)
     error.by_transport = True
     return error
 
