@@ -57,9 +57,9 @@ TITLES: dict[type[Statement], str] = {
 }
 """Where the words that it begins with are not enough."""
 
-# What the test of the page's examples does with them; see tests/docs.
+# What the test of the page's examples does with them; see tests/docs/test_examples.py.
 EXAMPLES: dict[type[Statement], str] = {
-    **dict.fromkeys((s.BuildModel, s.FitModel, s.GetModel), "explain"),  # minutes of training, or the hub
+    **dict.fromkeys((s.BuildModel, s.FitModel, s.GetModel, s.DeleteModel), "explain"),  # minutes, the hub, or a loss
     **dict.fromkeys((s.CancelJob, s.ResumeJob, s.DescribeJob, s.UploadModel), "parse"),  # no such job or folder there
 }
 

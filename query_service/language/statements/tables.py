@@ -55,7 +55,7 @@ class Copy(Statement):
     that sheet='…' names. The first line names the columns. All or nothing: when it fails, an existing table stays as
     it was.
 
-        COPY recordings OPTIONS (audio_col='recording') FROM 'recordings'
+        COPY recordings OPTIONS (audio_col='recording', overwrite=True) FROM 'recordings'
 
     A folder gives a row for each recording in it and its subfolders: its path, as PREDICT takes it; its seconds,
     sample_rate, channels and format; and its text, where transcripts stand beside recordings (a.txt beside a.wav, or
@@ -131,12 +131,12 @@ class CreateTable(Statement):
 class Insert(Statement):
     """Adds the rows of a query to a table.
 
-        INSERT INTO transcripts (id, text) SELECT id, predicted FROM (PREDICT USING my_model AS SELECT * FROM calls)
+        INSERT INTO heard (id, text) SELECT id, predicted FROM (PREDICT USING my_model AS SELECT * FROM calls)
 
     The query's columns are the table's in their order, or those that are named; they get the types of the table's,
     and columns that are not named get NULL. All or nothing.
 
-        INSERT INTO transcripts (id, text) VALUES (101, 'good morning'), (102, 'good night')
+        INSERT INTO heard (id, text) VALUES (101, 'good morning'), (102, 'good night')
 
     Gives: the number of rows.
 
@@ -225,7 +225,7 @@ class RenameTable(Statement):
 class RenameColumn(Statement):
     """Gives a column of a table another name.
 
-        ALTER TABLE calls RENAME COLUMN path TO audio_path
+        ALTER TABLE calls RENAME COLUMN recording TO audio_file
 
     Errors: UnknownTable, UnknownColumn, NameTaken.
     """
