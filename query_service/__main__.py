@@ -13,6 +13,7 @@ from query_service.running.execute import run_script
 from query_service.running.peers import Peers
 from query_service.running.queries import QueryRegistry
 from query_service.servicer import QueryServicer
+from query_service.transcribing.sent_speech import SentSpeech
 from query_service.uploading.uploads import Uploads
 from thanosql.errors import Unavailable
 from thanosql.rpc.server import RunningServer, run_service, start_server
@@ -43,7 +44,9 @@ def start(config: QueryConfig) -> RunningServer:
     callers, peers = Callers(config), Peers(config)
     queries: QueryRegistry = QueryRegistry(config, lambda *query: run_script(config, peers, queries, *query))
     most_streams = 2 * config.most_queries
-    servicer = QueryServicer(config, queries, Uploads(config), callers, most_streams)
+    servicer = QueryServicer(
+        config, queries, Uploads(config), callers, SentSpeech(config, peers, queries), most_streams
+    )
     return start_server(
         config,
         {"thanosql.v1.QueryService": partial(add_QueryServiceServicer_to_server, servicer)},

@@ -15,15 +15,27 @@ from query_service.callers.identify import Callers
 from query_service.config import QueryConfig
 from query_service.running.event_log import Reader
 from query_service.running.queries import QueryRegistry
+from query_service.transcribing.sent_speech import SentSpeech
 from query_service.uploading.quiet import while_heard
 from query_service.uploading.uploads import Uploads
 from thanosql.clients import QUERY_EVENTS
 from thanosql.convert import from_message, to_message
 from thanosql.errors import InvalidOption, Overloaded
+from thanosql.parameter_messages import from_parameters
 from thanosql.rpc.caller import read_caller
 from thanosql.rpc.identity import current_identity
-from thanosql.types import Event, Role, TokenInfo, UploadFile, UploadStart
-from thanosql.v1 import query_pb2, query_pb2_grpc, types_pb2
+from thanosql.types import (
+    ClipFailure,
+    Event,
+    Role,
+    TokenInfo,
+    TranscribeClip,
+    TranscribeStart,
+    Transcript,
+    UploadFile,
+    UploadStart,
+)
+from thanosql.v1 import inference_pb2, query_pb2, query_pb2_grpc, types_pb2
 
 _FIELDS = {kind: name for name, kind in QUERY_EVENTS.items()}
 
@@ -36,20 +48,28 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         queries: Starts, finds and stops queries.
         uploads: Takes files in.
         callers: Knows tokens, and gives them.
+        speech: Transcribes recordings that are sent.
         most_streams: Streams that may be open at a time; each holds a thread.
     """
 
     def __init__(
-        self, config: QueryConfig, queries: QueryRegistry, uploads: Uploads, callers: Callers, most_streams: int
+        self,
+        config: QueryConfig,
+        queries: QueryRegistry,
+        uploads: Uploads,
+        callers: Callers,
+        speech: SentSpeech,
+        most_streams: int,
     ) -> None:
-        self._queries, self._uploads, self._callers = queries, uploads, callers
+        self._queries, self._uploads, self._callers, self._speech = queries, uploads, callers, speech
         self._streams = _Streams(most_streams, 2 * config.most_queries_per_token)
 
     def Execute(self, request: query_pb2.ExecuteRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Runs a text; the work goes on when the stream breaks."""
         with self._streams.open(current_identity().token):
             who = current_identity().name or read_caller(context.invocation_metadata(), context.peer())
-            yield from _events(self._queries.execute(request.text, request.query_id, who), context)
+            parameters = from_parameters(request.parameters)
+            yield from _events(self._queries.execute(request.text, request.query_id, who, parameters), context)
 
     def Attach(self, request: query_pb2.AttachRequest, context: grpc.ServicerContext) -> Iterator[query_pb2.Event]:
         """Follows a query from an event on."""
@@ -59,6 +79,20 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def Cancel(self, request: query_pb2.CancelRequest, context: grpc.ServicerContext) -> query_pb2.CancelResponse:
         """Stops a query."""
         return query_pb2.CancelResponse(cancelled=self._queries.cancel(request.query_id))
+
+    def Transcribe(
+        self, requests: Iterator[inference_pb2.TranscribeRequest], context: grpc.ServicerContext
+    ) -> Iterator[inference_pb2.TranscribeResponse]:
+        """Transcribes recordings that are sent."""
+        with self._streams.open(current_identity().token):
+            opening = next(requests, None)
+            if opening is None or opening.WhichOneof("request") != "start":
+                raise InvalidOption("the first message is not the start", hint="Send TranscribeStart, then the clips.")
+            start = from_message(opening.start, TranscribeStart)
+            answers = self._speech.transcribe(start, _clips_of(requests), context.add_callback)
+            with closing(answers):
+                for answer in answers:
+                    yield _transcribed(answer)
 
     def FindUploads(
         self, request: query_pb2.FindUploadsRequest, context: grpc.ServicerContext
@@ -152,6 +186,17 @@ def _sent(requests: Iterator[query_pb2.UploadRequest]) -> Iterator[UploadStart |
                 yield from_message(request.start, UploadStart)
             else:
                 yield request.chunk
+
+
+def _clips_of(requests: Iterator[inference_pb2.TranscribeRequest]) -> Iterator[TranscribeClip]:
+    for request in requests:
+        yield from_message(request.clip, TranscribeClip)
+
+
+def _transcribed(answer: Transcript | ClipFailure) -> inference_pb2.TranscribeResponse:
+    if isinstance(answer, ClipFailure):
+        return inference_pb2.TranscribeResponse(failure=to_message(answer, inference_pb2.ClipFailure))
+    return inference_pb2.TranscribeResponse(transcript=to_message(answer, inference_pb2.Transcript))
 
 
 def _message(event: Event) -> query_pb2.Event:

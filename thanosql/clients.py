@@ -6,7 +6,7 @@ is a generator: closing it cancels the call on the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
@@ -15,6 +15,8 @@ from google.protobuf.message import Message
 
 from thanosql.convert import from_message, one_of, to_message
 from thanosql.errors import InternalError, ThanoSQLError
+from thanosql.parameter_messages import to_parameters
+from thanosql.parameters import Parameter
 from thanosql.rpc.caller import CALLER_KEY, encode_caller
 from thanosql.rpc.health_call import ask_health
 from thanosql.rpc.logs import METADATA_KEY, is_sane
@@ -45,6 +47,7 @@ from thanosql.types import (
     RelationRows,
     Role,
     Rows,
+    Severity,
     Snapshot,
     SqlStart,
     StatementDone,
@@ -77,6 +80,12 @@ M = TypeVar("M", bound=Message)
 
 UNARY_SECONDS = 30.0
 """Time-out of a call with one answer; streams may last as long as their work."""
+NEWER_SERVER = (
+    "The server is a newer release than this program and tells something that this one does not know; it is left out. "
+    "For all of it: pip install --upgrade thanosql-speech."
+)
+CANCEL_SECONDS = 5.0
+"""Time-out of what is called when somebody wants to stop, and waits."""
 CHECK_TOKEN_SECONDS = 5.0
 """Time-out of the question whose a token is, for which a user's call waits."""
 FIND_UPLOADS_SECONDS = 600.0
@@ -118,23 +127,43 @@ class _Client:
             raise to_error(failure, self._peer) from None
 
     def _stream(
-        self, method: Callable[..., Any], request: Any, translate: Callable[[Any], T], request_id: str = ""
+        self,
+        method: Callable[..., Any],
+        request: Any,
+        translate: Callable[[Any], T | None],
+        request_id: str = "",
+        timeout: float | None = None,
     ) -> Iterator[T]:
+        """What `translate` makes of each message; None is left out."""
         metadata = [*self._sent, *([(METADATA_KEY, request_id)] if is_sane(request_id) else [])]
-        call = method(request, metadata=metadata or None)
+        call = method(request, timeout=timeout, metadata=metadata or None)
         try:
             for message in call:
-                yield translate(message)
+                value = translate(message)
+                if value is not None:
+                    yield value
         except grpc.RpcError as failure:
             raise to_error(failure, self._peer) from None
         finally:
             call.cancel()
+
+    def _transcribed(self, message: inference_pb2.TranscribeResponse) -> Transcript | ClipFailure:
+        value: Transcript | ClipFailure = self._one_of(message, "response", TRANSCRIBE_RESPONSES)
+        return value
 
     def _one_of(self, message: Message, group: str, kinds: dict[str, type[Any]]) -> Any:
         value = one_of(message, group, kinds)
         if value is None:
             raise InternalError(f"{self._peer} sent an empty {group}", hint="Is it a newer release than this program?")
         return value
+
+
+def _clip_requests(
+    start: TranscribeStart, clips: Iterable[TranscribeClip]
+) -> Iterator[inference_pb2.TranscribeRequest]:
+    yield inference_pb2.TranscribeRequest(start=to_message(start, inference_pb2.TranscribeStart))
+    for clip in clips:
+        yield inference_pb2.TranscribeRequest(clip=to_message(clip, inference_pb2.TranscribeClip))
 
 
 class _SqlRequests:
@@ -548,16 +577,7 @@ class InferenceClient(_Client):
             UnknownModel: there is no such model or version.
         """
 
-        def requests() -> Iterator[inference_pb2.TranscribeRequest]:
-            yield inference_pb2.TranscribeRequest(start=to_message(start, inference_pb2.TranscribeStart))
-            for clip in clips:
-                yield inference_pb2.TranscribeRequest(clip=to_message(clip, inference_pb2.TranscribeClip))
-
-        def translate(message: inference_pb2.TranscribeResponse) -> Transcript | ClipFailure:
-            value: Transcript | ClipFailure = self._one_of(message, "response", TRANSCRIBE_RESPONSES)
-            return value
-
-        return self._stream(self._stub.Transcribe, requests(), translate)
+        return self._stream(self._stub.Transcribe, _clip_requests(start, clips), self._transcribed)
 
     def ask_health(self, seconds: float) -> Callable[[], bool | None]:
         """Asks whether the server takes streams; what comes back waits for its answer: None where it gives none."""
@@ -614,23 +634,49 @@ class QueryClient(_TokenCalls):
     def _make_stub(self, channel: grpc.Channel) -> Any:
         return query_pb2_grpc.QueryServiceStub(channel)
 
-    def execute(self, text: str, query_id: str = "") -> Iterator[Event]:
-        """Runs the statements of `text` in order; the work goes on if the stream is closed."""
-        request = query_pb2.ExecuteRequest(text=text, query_id=query_id)
-        return self._stream(self._stub.Execute, request, self._event, query_id)
+    def execute(
+        self, text: str, query_id: str = "", parameters: Sequence[Parameter] = (), *, timeout: float | None = None
+    ) -> Iterator[Event]:
+        """Runs the statements of `text` in order; the work goes on if the stream is closed.
 
-    def attach(self, query_id: str, next_event: int = 0) -> Iterator[Event]:
+        Raises:
+            TimedOut: the events have not all come within `timeout` seconds; the work goes on.
+        """
+        request = query_pb2.ExecuteRequest(text=text, query_id=query_id, parameters=to_parameters(parameters))
+        return self._stream(self._stub.Execute, request, _read_events(), query_id, timeout)
+
+    def attach(self, query_id: str, next_event: int = 0, *, timeout: float | None = None) -> Iterator[Event]:
         """Follows a running or lately ended query from event number `next_event` on.
 
         Raises:
+            TimedOut: its events have not all come within `timeout` seconds.
             NotFound: there is no such query any more, or its early events are gone.
         """
         request = query_pb2.AttachRequest(query_id=query_id, next_event=next_event)
-        return self._stream(self._stub.Attach, request, self._event, query_id)
+        return self._stream(self._stub.Attach, request, _read_events(), query_id, timeout)
 
     def cancel(self, query_id: str) -> bool:
         """Stops a query, and the training job that it started; False: it had ended already."""
-        return self._unary(self._stub.Cancel, query_pb2.CancelRequest(query_id=query_id)).cancelled
+        request = query_pb2.CancelRequest(query_id=query_id)
+        return self._unary(self._stub.Cancel, request, CANCEL_SECONDS).cancelled
+
+    def transcribe(
+        self, start: TranscribeStart, clips: Iterable[TranscribeClip], *, timeout: float | None = None
+    ) -> Generator[Transcript | ClipFailure]:
+        """Transcribes clips that are sent; the answers come as they are done, in any order, by id.
+
+        `clips` is read in a thread of gRPC's, no faster than the server takes them in.
+
+        Raises:
+            UnknownModel: there is no such model or version.
+            Unavailable: there is nobody who transcribes.
+            TimedOut: the answers have not all come within `timeout` seconds.
+        """
+        requests = _clip_requests(start, clips)
+        answers: Iterator[Transcript | ClipFailure] = self._stream(
+            self._stub.Transcribe, requests, self._transcribed, timeout=timeout
+        )
+        yield from answers
 
     def find_uploads(self, files: Sequence[UploadFile], overwrite: bool = False) -> list[UploadState]:
         """How much of each file the server has already, in the order of `files`.
@@ -659,5 +705,19 @@ class QueryClient(_TokenCalls):
 
         return self._stream(self._stub.Upload, messages(), lambda message: from_message(message, UploadedFile))
 
-    def _event(self, message: query_pb2.Event) -> Event:
-        return Event(message.number, self._one_of(message, "event", QUERY_EVENTS))
+
+def _read_events() -> Callable[[query_pb2.Event], Event | None]:
+    """Translates the events of a stream; that there are some which this release does not know is told once."""
+    is_told = False
+
+    def translate(message: query_pb2.Event) -> Event | None:
+        nonlocal is_told
+        what: Any = one_of(message, "event", QUERY_EVENTS)
+        if what is None:
+            if is_told:
+                return None
+            is_told = True
+            what = Notice(NEWER_SERVER, Severity.WARNING)
+        return Event(message.number, what)
+
+    return translate

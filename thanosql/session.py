@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
 
 from thanosql.display import Display, Silence, suitable_display
 from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from thanosql.upload import UploadReport
 
 
-Recording: TypeAlias = Any
-"""A path, the bytes of a file, or samples."""
+class Samples(Protocol):
+    """An array of numpy, a tensor of torch, or what can be made one."""
+
+    def __array__(self) -> Any: ...
 
 
 class Session:
@@ -119,7 +122,7 @@ class Session:
     @overload
     def transcribe(
         self,
-        recordings: Recording,
+        recordings: str | PathLike[str] | bytes | bytearray | memoryview | Samples,
         model: str,
         *,
         version: int = 0,
@@ -133,7 +136,7 @@ class Session:
     @overload
     def transcribe(
         self,
-        recordings: Iterable[Recording],
+        recordings: Iterable[Any],
         model: str,
         *,
         version: int = 0,

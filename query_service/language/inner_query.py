@@ -9,12 +9,13 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from query_service.language.binding import A_VALUE, bind_parameters
 from query_service.language.clauses import check_clauses
 from query_service.language.foreign_parts import refuse_foreign_parts
 from query_service.language.grouping import check_grouping
 from query_service.language.nested import Nested, Nesting, replace_nested
 from query_service.language.source import Source, nearest, place_of
-from query_service.language.tokens import StatementDialect, word_of
+from query_service.language.tokens import PARAMETER, StatementDialect, word_of
 from thanosql.errors import NotSupported, StatementSyntaxError
 
 _BEGINNINGS = ("SELECT", "WITH", "VALUES")
@@ -91,7 +92,10 @@ def parse_tokens(
         raise source.error(StatementSyntaxError, "the query is nested too deeply", start, hint) from error
     except Exception as error:  # sqlglot trips over some texts that are no SQL
         raise source.error(StatementSyntaxError, "the query cannot be understood", start) from error
-    return trees[0] if len(trees) == 1 else None, len(tokens), nested
+    tree = trees[0] if len(trees) == 1 else None
+    if nesting.values and tree is not None:
+        tree = bind_parameters(source, tree, nesting.values, start)
+    return tree, len(tokens), nested
 
 
 def check_parts(source: Source, tree: exp.Query, at: int) -> None:
@@ -180,8 +184,9 @@ def _refuse_side_effects(source: Source, tree: exp.Query, at: int) -> None:
                 NotSupported, f"{node.key.upper()} inside a query is not supported: a query changes nothing", at
             )
         if isinstance(node, (exp.Placeholder, exp.Parameter)):
-            hint = "Write the value itself; a text that holds it is quoted."
-            raise source.error(NotSupported, "parameters ($1, ?, @name) are not supported", place_of(node, at), hint)
+            hint = "A parameter is written :name, without a space; its value is given beside the text."
+            message = "parameters of other forms ($1, @name, :1) are not supported"
+            raise source.error(NotSupported, message, place_of(node, at), hint)
 
 
 def _syntax_error(source: Source, tokens: Sequence[Token], error: ParseError) -> StatementSyntaxError:
@@ -193,6 +198,9 @@ def _syntax_error(source: Source, tokens: Sequence[Token], error: ParseError) ->
     if options is not None:
         hint = "OPTIONS (…) stands before AS."
         return source.error(StatementSyntaxError, "OPTIONS cannot stand in or behind the query", options.start, hint)
+    if tokens[index].token_type == PARAMETER:
+        token = tokens[index]
+        return source.error(StatementSyntaxError, f"{token.text!r} cannot stand here", token.start, A_VALUE)
     for token in reversed(tokens[max(0, index - 2) : index + 1]):
         meant = _meant_by(word_of(token))
         if meant:

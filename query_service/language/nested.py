@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from query_service.language.source import Source, nearest
 from query_service.language.tokens import word_of
 from thanosql.errors import StatementSyntaxError
+from thanosql.parameters import Value
 
 if TYPE_CHECKING:
     from query_service.language.statements.statement import Statement
@@ -43,9 +44,16 @@ class Nesting:
     Args:
         source: The user's text.
         read: Reads the tokens of one statement, whatever it is.
+        values: What was given for parameters, by the texts of their tokens.
     """
 
-    def __init__(self, source: Source, read: Callable[[Source, Sequence[Token], Nesting], Statement]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        read: Callable[[Source, Sequence[Token], Nesting], Statement],
+        values: Mapping[str, Value] | None = None,
+    ) -> None:
+        self.values: Mapping[str, Value] = values or {}
         self._source = source
         self._read = read
         self._depth = 0

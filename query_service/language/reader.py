@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from sqlglot.tokenizer_core import Token, TokenType
 
+from query_service.language.binding import A_VALUE
 from query_service.language.inner_query import Query, read_query
 from query_service.language.nested import Nesting
 from query_service.language.options import Given, Name, read_options
 from query_service.language.source import Source, nearest
 from query_service.language.statements import Statement
-from query_service.language.tokens import word_of
+from query_service.language.tokens import PARAMETER, word_of
 from thanosql.errors import StatementSyntaxError
+from thanosql.parameters import Value
 
 _NAMELESS = ("DESCRIBE", "DROP", "DELETE")
 """Statements that some write with a name alone, as other databases have them."""
@@ -111,6 +114,10 @@ class Reader:
             written = self.written(token)
             self._refuse_punctuation(what)
             return Name(written.lower() if folded else written, at)
+        if parameter := self.take(PARAMETER):
+            if not quoted_text:
+                raise self.fail(f"{parameter.text} cannot stand for {what}", at, A_VALUE)
+            return self._text_of(parameter, what)
         quoted = self.take(TokenType.IDENTIFIER) or (self.take(TokenType.STRING) if quoted_text else None)
         if quoted is None:
             wrong = self.next < len(self.tokens) and self.tokens[self.next].token_type == TokenType.STRING
@@ -132,6 +139,8 @@ class Reader:
     def read_path(self) -> Name:
         """A path, in either quotes."""
         at = self.at()
+        if parameter := self.take(PARAMETER):
+            return self._text_of(parameter, "the path")
         token = self.take(TokenType.STRING) or self.take(TokenType.IDENTIFIER)
         if token is None:
             raise self.expected("a path in quotes")
@@ -142,6 +151,8 @@ class Reader:
     def read_job_id(self) -> Name:
         """The id of a job, or its beginning: bare or in quotes. It may begin with a digit, unlike a name."""
         at = self.at()
+        if parameter := self.take(PARAMETER):
+            return self._text_of(parameter, "the id of a job")
         quoted = self.take(TokenType.STRING) or self.take(TokenType.IDENTIFIER)
         if quoted is not None:
             text = quoted.text.strip()
@@ -158,6 +169,13 @@ class Reader:
         if not text:
             raise self.expected("the id of a job", "LIST JOBS shows them.")
         return Name(text, at)
+
+    def _text_of(self, parameter: Token, what: str) -> Name:
+        """The text that is given for a parameter."""
+        value = self.nesting.values[parameter.text]
+        if not isinstance(value, str) or not value.strip():
+            raise self.fail(f"{what} is a text, and {parameter.text} is not", parameter.start)
+        return Name(value, parameter.start)
 
     def read_if_exists(self) -> bool:
         """Whether IF EXISTS stands here."""
@@ -199,7 +217,12 @@ class Reader:
         return Given(name, self.read_value(name), bare, at, value_at)
 
     def read_value(self, name: str) -> Any:
-        """A single value, or a list of them in brackets."""
+        """A single value, or a list of them in brackets or from a parameter."""
+        if self.next < len(self.tokens) and self.tokens[self.next].token_type == PARAMETER:
+            value = self.nesting.values[self.tokens[self.next].text]
+            if isinstance(value, tuple):
+                self.next += 1
+                return [self._option_value(each) for each in value]
         if not self.take(TokenType.L_BRACKET):
             return self.read_single_value(f"a value of {name}")
         values: list[Any] = []
@@ -209,8 +232,15 @@ class Reader:
             values.append(self.read_single_value(f"a value in the list of {name}"))
         return values
 
-    def read_single_value(self, what: str) -> int | float | bool | str:
-        """A number, True or False, a text in either quotes, or a bare name."""
+    @staticmethod
+    def _option_value(value: Value) -> Any:
+        """A parameter's value as an option takes it; one that makes no sense is refused when the option is known."""
+        return float(value) if isinstance(value, Decimal) else value
+
+    def read_single_value(self, what: str) -> Any:
+        """A number, True or False, a text in either quotes, a bare name, or a parameter's value."""
+        if parameter := self.take(PARAMETER):
+            return self._option_value(self.nesting.values[parameter.text])
         text = self.take(TokenType.STRING) or self.take(TokenType.IDENTIFIER)
         if text is not None:
             return text.text

@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import TokenError
 from sqlglot.parsers.postgres import PostgresParser
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
+PARAMETER = TokenType.SESSION_PARAMETER
+"""One token for all of `:name`; in sqlglot a kind that PostgreSQL's SQL has no use for."""
+
+
 class _Tokenizer(Postgres.Tokenizer):
     """PostgreSQL's tokens. No word swallows the rest of its statement, as SHOW does in sqlglot."""
 
@@ -34,6 +39,10 @@ class _Parser(PostgresParser):
     It tries what follows a name of a type as a type first: date ( date ( date ( … doubles the work with each one.
     """
 
+    PRIMARY_PARSERS = {  # noqa: RUF012 (sqlglot's own spelling)
+        **PostgresParser.PRIMARY_PARSERS,
+        PARAMETER: lambda _, token: _placeholder(token),
+    }
     _steps_back = 0
 
     def _retreat(self, index: int) -> None:
@@ -42,6 +51,12 @@ class _Parser(PostgresParser):
         if self._steps_back > 20 * self._tokens_size + 1_000:
             raise RecursionError("sqlglot has gone back too often")
         super()._retreat(index)
+
+
+def _placeholder(token: Token) -> exp.Expr:
+    node = exp.Placeholder(this=token.text)
+    node.meta["start"] = token.start
+    return node
 
 
 class StatementDialect(Postgres):

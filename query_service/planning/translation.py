@@ -35,6 +35,8 @@ def translate(source: Source, at: int, tree: exp.Expr, dialect: str, shape: Shap
     try:
         tree = normalize_identifiers(tree, dialect=StatementDialect)
         tree = tree if shape is None else shape(tree)
+        if dialect == "postgres":
+            tree = tree.transform(_spell_bytes, copy=False)
         return tree.sql(dialect, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         reason = str(error).splitlines()[0] if str(error) else "a part of it cannot be translated"
@@ -43,6 +45,13 @@ def translate(source: Source, at: int, tree: exp.Expr, dialect: str, shape: Shap
         raise
     except Exception as error:  # sqlglot trips over some trees that make no sense
         raise source.error(NotSupported, "the query cannot be translated for the table store", at) from error
+
+
+def _spell_bytes(node: exp.Expr) -> exp.Expr:
+    """Bytes of a parameter as PostgreSQL has them."""
+    if not isinstance(node, exp.Unhex):
+        return node
+    return exp.Anonymous(this="decode", expressions=[node.this, exp.Literal.string("hex")])
 
 
 def name_columns(tree: exp.Expr) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ from query_service.showing.steps import STEPS as SHOWING
 from query_service.tables.steps import STEPS as TABLES
 from query_service.transcribing.steps import STEPS as TRANSCRIBING
 from thanosql.errors import ThanoSQLError
+from thanosql.parameters import Parameter
 from thanosql.rpc.identity import current_identity
 from thanosql.rpc.spans import span
 from thanosql.types import StatementDone, StatementStarted
@@ -44,6 +45,7 @@ def run_script(
     text: str,
     query_id: str,
     cancellation: Cancellation,
+    parameters: Sequence[Parameter] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Payload, None, None]:
     """Runs the statements of a text in order, and yields what happens; the first failure ends it.
@@ -52,7 +54,7 @@ def run_script(
         ThanoSQLError: what went wrong; the statements before it have taken effect.
     """
     with watch_reading(queries.figures, clock):
-        statements = parse(text, longest=config.longest_text)
+        statements = parse(text, parameters, longest=config.longest_text)
     config = config.of(current_identity().workspace)
     source = Source(text)
     check_statements(current_identity(), source, statements)

@@ -23,6 +23,7 @@ from query_service.running.event_log import Reader
 from query_service.running.running_query import RunningQuery, Work
 from query_service.running.status import LEAST_CHARACTERS, QueryStatus
 from thanosql.errors import Cancelled, NameTaken, NotFound, Overloaded, stopping
+from thanosql.parameters import Parameter
 from thanosql.rpc.identity import current_identity
 from thanosql.rpc.logs import current_request_id
 
@@ -69,7 +70,7 @@ class QueryRegistry:
         self._stopping = False
         self.figures = QueryFigures()
 
-    def execute(self, text: str, query_id: str = "", who: str = "") -> Reader:
+    def execute(self, text: str, query_id: str = "", who: str = "", parameters: Sequence[Parameter] = ()) -> Reader:
         """Starts a query and reads it from the beginning; the same query sent again is read, not run again.
 
         Raises:
@@ -82,14 +83,14 @@ class QueryRegistry:
             self._forget_old()
             query = self._queries.get(_here(query_id)) if query_id else None
             if query is not None:
-                if query.text != text:
+                if query.text != text or query.parameters != tuple(parameters):
                     raise NameTaken(f"another query has the id {query_id}", hint="Choose a new UUID for each query.")
                 return query.log.read(0)
             token = current_identity().token
             self._check_capacity(text, token)
             key = _here(query_id or self._unused_id())
             status = QueryStatus(key[1], text, who, self._now(), workspace=key[0], token=token)
-            query = RunningQuery(status, self._config, self._clock)
+            query = RunningQuery(status, self._config, self._clock, parameters)
             reader = query.log.read(0)
             self._queries[key] = query
             if self._cancelled_ahead.pop(key, "") is None:

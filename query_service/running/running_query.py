@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -14,20 +14,23 @@ from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import EventLog, Payload
 from query_service.running.status import QueryStatus
 from thanosql.errors import Cancelled, InternalError, ThanoSQLError
+from thanosql.parameters import Parameter
 from thanosql.rpc.logs import set_query_id, set_request_id
 from thanosql.types import JobState
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[str, str, Cancellation], Generator[Payload, None, None]]
-"""Runs a text under a query id until it is done or stopped."""
+Work = Callable[[str, str, Cancellation, Sequence[Parameter]], Generator[Payload, None, None]]
+"""Runs a text under a query id until it is done or stopped, with what stands for its parameters."""
 
 
 class RunningQuery:
     """A query from its start until it is forgotten."""
 
-    def __init__(self, status: QueryStatus, config: QueryConfig, clock: Callable[[], float]) -> None:
-        self.id, self.text = status.id, status.text
+    def __init__(
+        self, status: QueryStatus, config: QueryConfig, clock: Callable[[], float], parameters: Sequence[Parameter] = ()
+    ) -> None:
+        self.id, self.text, self.parameters = status.id, status.text, tuple(parameters)
         self.cancellation = Cancellation()
         self.log = EventLog(config.log_bytes, config.unread_seconds, clock, config.log_disk_bytes)
         self.ended_at: float | None = None
@@ -55,7 +58,7 @@ class RunningQuery:
         set_query_id(self.id)
         error: ThanoSQLError | None = None
         try:
-            with closing(work(self.text, self.id, self.cancellation)) as payloads:
+            with closing(work(self.text, self.id, self.cancellation, self.parameters)) as payloads:
                 for payload in payloads:
                     self.cancellation.check()
                     self.tell(lambda status, payload=payload: status.after(payload))  # type: ignore[misc]

@@ -16,14 +16,14 @@ from thanosql.errors import Cancelled, InternalError, NameTaken, NotFound, Overl
 from thanosql.types import JobState, Notice, Progress, StatementDone, StatementStarted
 
 
-def wait_and_end(text, query_id, cancellation):
+def wait_and_end(text, query_id, cancellation, parameters):
     """Says the text, then waits to be cancelled."""
     yield Notice(text)
     while True:
         cancellation.wait(10)
 
 
-def say(text, query_id, cancellation):
+def say(text, query_id, cancellation, parameters):
     yield Notice(text)
 
 
@@ -41,7 +41,7 @@ def texts(reader):
 def test_a_query_runs_whether_it_is_read_or_not():
     done = threading.Event()
 
-    def work(text, query_id, cancellation):
+    def work(text, query_id, cancellation, parameters):
         yield Notice("begins")
         done.set()
 
@@ -58,7 +58,7 @@ def test_a_query_can_be_read_again_after_it_has_ended():
 def test_the_same_query_sent_twice_runs_once():
     runs = []
 
-    def work(text, query_id, cancellation):
+    def work(text, query_id, cancellation, parameters):
         runs.append(text)
         yield Notice(text)
 
@@ -90,7 +90,7 @@ def test_an_ended_query_is_forgotten_after_a_while():
         queries.attach("id")
 
 
-def say_much(text, query_id, cancellation):
+def say_much(text, query_id, cancellation, parameters):
     yield LARGE
 
 
@@ -158,7 +158,7 @@ def test_a_cancelled_query_ends_with_cancelled():
 def test_a_query_that_was_cancelled_before_it_came_does_not_run():
     ran = []
 
-    def work(text, query_id, cancellation):
+    def work(text, query_id, cancellation, parameters):
         cancellation.check()
         ran.append(text)
         yield Notice(text)
@@ -181,7 +181,7 @@ def test_stopping_ends_every_query_and_says_that_it_is_not_the_users_doing():
 
 
 def test_a_fault_of_ours_is_logged_and_reaches_the_caller_as_an_internal_error(caplog):
-    def work(text, query_id, cancellation):
+    def work(text, query_id, cancellation, parameters):
         yield Notice("begins")
         raise ZeroDivisionError("secret")
 
@@ -195,7 +195,7 @@ def test_a_fault_of_ours_is_logged_and_reaches_the_caller_as_an_internal_error(c
 def test_the_work_is_closed_when_its_query_is_cancelled_while_nobody_reads():
     closed = threading.Event()
 
-    def work(text, query_id, cancellation):
+    def work(text, query_id, cancellation, parameters):
         try:
             while True:
                 yield LARGE
@@ -235,7 +235,7 @@ def test_a_query_is_attached_by_the_beginning_of_its_id_where_that_is_clear():
 def test_a_query_says_who_sent_it_what_it_does_and_how_far_it_is():
     reached, go_on = threading.Event(), threading.Event()
 
-    def work(text, query_id, cancellation):
+    def work(text, query_id, cancellation, parameters):
         yield StatementStarted(query_id, 0, "COPY", "COPY …")
         yield StatementDone(0, 80, 0.1, "Success")
         yield StatementStarted(query_id, 1, "PREDICT", "PREDICT …")

@@ -40,6 +40,7 @@ _USERS = {
     "Attach": Role.READER,
     # One's own statements; those of others need a writer.
     "Cancel": Role.READER,
+    "Transcribe": Role.READER,
     "FindUploads": Role.WRITER,
     "Upload": Role.WRITER,
     "CreateToken": Role.ADMIN,

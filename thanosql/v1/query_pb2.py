@@ -22,50 +22,57 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from thanosql.v1 import inference_pb2 as thanosql_dot_v1_dot_inference__pb2
 from thanosql.v1 import types_pb2 as thanosql_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17thanosql/v1/query.proto\x12\x0bthanosql.v1\x1a\x17thanosql/v1/types.proto\":\n\nUploadFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\t\"O\n\x12\x46indUploadsRequest\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.thanosql.v1.UploadFile\x12\x11\n\toverwrite\x18\x02 \x01(\x08\"e\n\x0bUploadState\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\x12\x10\n\x08is_there\x18\x03 \x01(\x08\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x13\n\x0bis_underway\x18\x05 \x01(\x08\">\n\x13\x46indUploadsResponse\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.thanosql.v1.UploadState\"W\n\x0bUploadStart\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.thanosql.v1.UploadFile\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x11\n\toverwrite\x18\x03 \x01(\x08\"V\n\rUploadRequest\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x18.thanosql.v1.UploadStartH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\t\n\x07request\"h\n\x0cUploadedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x1a.thanosql.v1.UploadOutcome\"0\n\x0e\x45xecuteRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08query_id\x18\x02 \x01(\t\"5\n\rAttachRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x12\n\nnext_event\x18\x02 \x01(\x04\"!\n\rCancelRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\"#\n\x0e\x43\x61ncelResponse\x12\x11\n\tcancelled\x18\x01 \x01(\x08\"T\n\x10StatementStarted\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\"N\n\rStatementDone\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x82\x01\n\x04\x43lip\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\r\n\x05\x61udio\x18\x03 \x01(\x0c\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12)\n\x07\x63\x61ption\x18\x05 \x03(\x0b\x32\x18.thanosql.v1.ClipCaption\x12\r\n\x05\x65rror\x18\x06 \x01(\t\"+\n\x0b\x43lipCaption\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x96\x02\n\x05\x45vent\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x30\n\x07started\x18\x02 \x01(\x0b\x32\x1d.thanosql.v1.StatementStartedH\x00\x12!\n\x04rows\x18\x03 \x01(\x0b\x32\x11.thanosql.v1.RowsH\x00\x12)\n\x08progress\x18\x04 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x12%\n\x06notice\x18\x05 \x01(\x0b\x32\x13.thanosql.v1.NoticeH\x00\x12!\n\x04\x63lip\x18\x06 \x01(\x0b\x32\x11.thanosql.v1.ClipH\x00\x12*\n\x04\x64one\x18\x07 \x01(\x0b\x32\x1a.thanosql.v1.StatementDoneH\x00\x42\x07\n\x05\x65vent*\xdb\x01\n\rUploadOutcome\x12\x1e\n\x1aUPLOAD_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15UPLOAD_OUTCOME_PLACED\x10\x01\x12\x1b\n\x17UPLOAD_OUTCOME_IS_THERE\x10\x02\x12\x1a\n\x16UPLOAD_OUTCOME_REFUSED\x10\x03\x12\x1a\n\x16UPLOAD_OUTCOME_DAMAGED\x10\x04\x12\x1b\n\x17UPLOAD_OUTCOME_UNDERWAY\x10\x05\x12\x1d\n\x19UPLOAD_OUTCOME_INCOMPLETE\x10\x06\x32\xd5\x04\n\x0cQueryService\x12<\n\x07\x45xecute\x12\x1b.thanosql.v1.ExecuteRequest\x1a\x12.thanosql.v1.Event0\x01\x12:\n\x06\x41ttach\x12\x1a.thanosql.v1.AttachRequest\x1a\x12.thanosql.v1.Event0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.thanosql.v1.CancelRequest\x1a\x1b.thanosql.v1.CancelResponse\x12P\n\x0b\x46indUploads\x12\x1f.thanosql.v1.FindUploadsRequest\x1a .thanosql.v1.FindUploadsResponse\x12\x43\n\x06Upload\x12\x1a.thanosql.v1.UploadRequest\x1a\x19.thanosql.v1.UploadedFile(\x01\x30\x01\x12P\n\x0b\x43reateToken\x12\x1f.thanosql.v1.CreateTokenRequest\x1a .thanosql.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.thanosql.v1.ListTokensRequest\x1a\x1f.thanosql.v1.ListTokensResponse\x12P\n\x0bRevokeToken\x12\x1f.thanosql.v1.RevokeTokenRequest\x1a .thanosql.v1.RevokeTokenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17thanosql/v1/query.proto\x12\x0bthanosql.v1\x1a\x1bthanosql/v1/inference.proto\x1a\x17thanosql/v1/types.proto\":\n\nUploadFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\t\"O\n\x12\x46indUploadsRequest\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.thanosql.v1.UploadFile\x12\x11\n\toverwrite\x18\x02 \x01(\x08\"e\n\x0bUploadState\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\x12\x10\n\x08is_there\x18\x03 \x01(\x08\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x13\n\x0bis_underway\x18\x05 \x01(\x08\">\n\x13\x46indUploadsResponse\x12\'\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x18.thanosql.v1.UploadState\"W\n\x0bUploadStart\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.thanosql.v1.UploadFile\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x11\n\toverwrite\x18\x03 \x01(\x08\"V\n\rUploadRequest\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x18.thanosql.v1.UploadStartH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\t\n\x07request\"h\n\x0cUploadedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12+\n\x07outcome\x18\x04 \x01(\x0e\x32\x1a.thanosql.v1.UploadOutcome\"\\\n\x0e\x45xecuteRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08query_id\x18\x02 \x01(\t\x12*\n\nparameters\x18\x03 \x03(\x0b\x32\x16.thanosql.v1.Parameter\"<\n\tParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.thanosql.v1.Value\"\xec\x01\n\x05Value\x12\x11\n\x07\x62oolean\x18\x01 \x01(\x08H\x00\x12\x11\n\x07integer\x18\x02 \x01(\x12H\x00\x12\x10\n\x06number\x18\x03 \x01(\x01H\x00\x12\x11\n\x07\x64\x65\x63imal\x18\x04 \x01(\tH\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x12\x0f\n\x05\x62ytes\x18\x06 \x01(\x0cH\x00\x12\x0e\n\x04\x64\x61te\x18\x07 \x01(\tH\x00\x12\x0e\n\x04time\x18\x08 \x01(\tH\x00\x12\x13\n\ttimestamp\x18\t \x01(\tH\x00\x12\x12\n\x08interval\x18\n \x01(\x12H\x00\x12%\n\x06values\x18\x0b \x01(\x0b\x32\x13.thanosql.v1.ValuesH\x00\x42\x07\n\x05value\",\n\x06Values\x12\"\n\x06values\x18\x01 \x03(\x0b\x32\x12.thanosql.v1.Value\"5\n\rAttachRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\x12\n\nnext_event\x18\x02 \x01(\x04\"!\n\rCancelRequest\x12\x10\n\x08query_id\x18\x01 \x01(\t\"#\n\x0e\x43\x61ncelResponse\x12\x11\n\tcancelled\x18\x01 \x01(\x08\"T\n\x10StatementStarted\x12\x10\n\x08query_id\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\r\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\tstatement\x18\x04 \x01(\t\"N\n\rStatementDone\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\x03\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xb6\x01\n\x04\x43lip\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\r\n\x05\x61udio\x18\x03 \x01(\x0c\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12)\n\x07\x63\x61ption\x18\x05 \x03(\x0b\x32\x18.thanosql.v1.ClipCaption\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x18\n\x10reference_column\x18\x07 \x01(\t\x12\x18\n\x10predicted_column\x18\x08 \x01(\t\"+\n\x0b\x43lipCaption\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x96\x02\n\x05\x45vent\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x30\n\x07started\x18\x02 \x01(\x0b\x32\x1d.thanosql.v1.StatementStartedH\x00\x12!\n\x04rows\x18\x03 \x01(\x0b\x32\x11.thanosql.v1.RowsH\x00\x12)\n\x08progress\x18\x04 \x01(\x0b\x32\x15.thanosql.v1.ProgressH\x00\x12%\n\x06notice\x18\x05 \x01(\x0b\x32\x13.thanosql.v1.NoticeH\x00\x12!\n\x04\x63lip\x18\x06 \x01(\x0b\x32\x11.thanosql.v1.ClipH\x00\x12*\n\x04\x64one\x18\x07 \x01(\x0b\x32\x1a.thanosql.v1.StatementDoneH\x00\x42\x07\n\x05\x65vent*\xdb\x01\n\rUploadOutcome\x12\x1e\n\x1aUPLOAD_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15UPLOAD_OUTCOME_PLACED\x10\x01\x12\x1b\n\x17UPLOAD_OUTCOME_IS_THERE\x10\x02\x12\x1a\n\x16UPLOAD_OUTCOME_REFUSED\x10\x03\x12\x1a\n\x16UPLOAD_OUTCOME_DAMAGED\x10\x04\x12\x1b\n\x17UPLOAD_OUTCOME_UNDERWAY\x10\x05\x12\x1d\n\x19UPLOAD_OUTCOME_INCOMPLETE\x10\x06\x32\xa8\x05\n\x0cQueryService\x12<\n\x07\x45xecute\x12\x1b.thanosql.v1.ExecuteRequest\x1a\x12.thanosql.v1.Event0\x01\x12:\n\x06\x41ttach\x12\x1a.thanosql.v1.AttachRequest\x1a\x12.thanosql.v1.Event0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.thanosql.v1.CancelRequest\x1a\x1b.thanosql.v1.CancelResponse\x12P\n\x0b\x46indUploads\x12\x1f.thanosql.v1.FindUploadsRequest\x1a .thanosql.v1.FindUploadsResponse\x12\x43\n\x06Upload\x12\x1a.thanosql.v1.UploadRequest\x1a\x19.thanosql.v1.UploadedFile(\x01\x30\x01\x12Q\n\nTranscribe\x12\x1e.thanosql.v1.TranscribeRequest\x1a\x1f.thanosql.v1.TranscribeResponse(\x01\x30\x01\x12P\n\x0b\x43reateToken\x12\x1f.thanosql.v1.CreateTokenRequest\x1a .thanosql.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.thanosql.v1.ListTokensRequest\x1a\x1f.thanosql.v1.ListTokensResponse\x12P\n\x0bRevokeToken\x12\x1f.thanosql.v1.RevokeTokenRequest\x1a .thanosql.v1.RevokeTokenResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'thanosql.v1.query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_UPLOADOUTCOME']._serialized_start=1459
-  _globals['_UPLOADOUTCOME']._serialized_end=1678
-  _globals['_UPLOADFILE']._serialized_start=65
-  _globals['_UPLOADFILE']._serialized_end=123
-  _globals['_FINDUPLOADSREQUEST']._serialized_start=125
-  _globals['_FINDUPLOADSREQUEST']._serialized_end=204
-  _globals['_UPLOADSTATE']._serialized_start=206
-  _globals['_UPLOADSTATE']._serialized_end=307
-  _globals['_FINDUPLOADSRESPONSE']._serialized_start=309
-  _globals['_FINDUPLOADSRESPONSE']._serialized_end=371
-  _globals['_UPLOADSTART']._serialized_start=373
-  _globals['_UPLOADSTART']._serialized_end=460
-  _globals['_UPLOADREQUEST']._serialized_start=462
-  _globals['_UPLOADREQUEST']._serialized_end=548
-  _globals['_UPLOADEDFILE']._serialized_start=550
-  _globals['_UPLOADEDFILE']._serialized_end=654
-  _globals['_EXECUTEREQUEST']._serialized_start=656
-  _globals['_EXECUTEREQUEST']._serialized_end=704
-  _globals['_ATTACHREQUEST']._serialized_start=706
-  _globals['_ATTACHREQUEST']._serialized_end=759
-  _globals['_CANCELREQUEST']._serialized_start=761
-  _globals['_CANCELREQUEST']._serialized_end=794
-  _globals['_CANCELRESPONSE']._serialized_start=796
-  _globals['_CANCELRESPONSE']._serialized_end=831
-  _globals['_STATEMENTSTARTED']._serialized_start=833
-  _globals['_STATEMENTSTARTED']._serialized_end=917
-  _globals['_STATEMENTDONE']._serialized_start=919
-  _globals['_STATEMENTDONE']._serialized_end=997
-  _globals['_CLIP']._serialized_start=1000
-  _globals['_CLIP']._serialized_end=1130
-  _globals['_CLIPCAPTION']._serialized_start=1132
-  _globals['_CLIPCAPTION']._serialized_end=1175
-  _globals['_EVENT']._serialized_start=1178
-  _globals['_EVENT']._serialized_end=1456
-  _globals['_QUERYSERVICE']._serialized_start=1681
-  _globals['_QUERYSERVICE']._serialized_end=2278
+  _globals['_UPLOADOUTCOME']._serialized_start=1931
+  _globals['_UPLOADOUTCOME']._serialized_end=2150
+  _globals['_UPLOADFILE']._serialized_start=94
+  _globals['_UPLOADFILE']._serialized_end=152
+  _globals['_FINDUPLOADSREQUEST']._serialized_start=154
+  _globals['_FINDUPLOADSREQUEST']._serialized_end=233
+  _globals['_UPLOADSTATE']._serialized_start=235
+  _globals['_UPLOADSTATE']._serialized_end=336
+  _globals['_FINDUPLOADSRESPONSE']._serialized_start=338
+  _globals['_FINDUPLOADSRESPONSE']._serialized_end=400
+  _globals['_UPLOADSTART']._serialized_start=402
+  _globals['_UPLOADSTART']._serialized_end=489
+  _globals['_UPLOADREQUEST']._serialized_start=491
+  _globals['_UPLOADREQUEST']._serialized_end=577
+  _globals['_UPLOADEDFILE']._serialized_start=579
+  _globals['_UPLOADEDFILE']._serialized_end=683
+  _globals['_EXECUTEREQUEST']._serialized_start=685
+  _globals['_EXECUTEREQUEST']._serialized_end=777
+  _globals['_PARAMETER']._serialized_start=779
+  _globals['_PARAMETER']._serialized_end=839
+  _globals['_VALUE']._serialized_start=842
+  _globals['_VALUE']._serialized_end=1078
+  _globals['_VALUES']._serialized_start=1080
+  _globals['_VALUES']._serialized_end=1124
+  _globals['_ATTACHREQUEST']._serialized_start=1126
+  _globals['_ATTACHREQUEST']._serialized_end=1179
+  _globals['_CANCELREQUEST']._serialized_start=1181
+  _globals['_CANCELREQUEST']._serialized_end=1214
+  _globals['_CANCELRESPONSE']._serialized_start=1216
+  _globals['_CANCELRESPONSE']._serialized_end=1251
+  _globals['_STATEMENTSTARTED']._serialized_start=1253
+  _globals['_STATEMENTSTARTED']._serialized_end=1337
+  _globals['_STATEMENTDONE']._serialized_start=1339
+  _globals['_STATEMENTDONE']._serialized_end=1417
+  _globals['_CLIP']._serialized_start=1420
+  _globals['_CLIP']._serialized_end=1602
+  _globals['_CLIPCAPTION']._serialized_start=1604
+  _globals['_CLIPCAPTION']._serialized_end=1647
+  _globals['_EVENT']._serialized_start=1650
+  _globals['_EVENT']._serialized_end=1928
+  _globals['_QUERYSERVICE']._serialized_start=2153
+  _globals['_QUERYSERVICE']._serialized_end=2833
 # @@protoc_insertion_point(module_scope)

@@ -256,23 +256,134 @@ class ExecuteRequest(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     QUERY_ID_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """One or more statements, separated by `;`."""
     query_id: _builtins.str
     """Chosen by the client (a UUID) so that it can cancel before the first event; empty: the server's choice."""
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parameter]:
+        """What stands for `:name` and `?` in the text."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         query_id: _builtins.str = ...,
+        parameters: _abc.Iterable[Global___Parameter] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["query_id", b"query_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters", "query_id", b"query_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExecuteRequest: _TypeAlias = ExecuteRequest  # noqa: Y015
+
+@_typing.final
+class Parameter(_message.Message):
+    """A value for a place in the text. It is never read as a part of the text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Of `:name`; empty: its place among the others says which `?` it is for."""
+    @_builtins.property
+    def value(self) -> Global___Value: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: Global___Value | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Parameter: _TypeAlias = Parameter  # noqa: Y015
+
+@_typing.final
+class Value(_message.Message):
+    """Unset: NULL."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOLEAN_FIELD_NUMBER: _builtins.int
+    INTEGER_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DECIMAL_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    DATE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    boolean: _builtins.bool
+    integer: _builtins.int
+    number: _builtins.float
+    decimal: _builtins.str
+    """Digits, with a sign and a point: whole numbers that do not fit 64 bits too."""
+    text: _builtins.str
+    bytes: _builtins.bytes
+    date: _builtins.str
+    """ISO 8601: 2026-11-27, 10:30:00.5, 2026-11-27 10:30:00, and with its zone 2026-11-27 10:30:00+09:00."""
+    time: _builtins.str
+    timestamp: _builtins.str
+    interval: _builtins.int
+    """A length of time, in microseconds."""
+    @_builtins.property
+    def values(self) -> Global___Values:
+        """A list, of which none is a list itself."""
+
+    def __init__(
+        self,
+        *,
+        boolean: _builtins.bool = ...,
+        integer: _builtins.int = ...,
+        number: _builtins.float = ...,
+        decimal: _builtins.str = ...,
+        text: _builtins.str = ...,
+        bytes: _builtins.bytes = ...,
+        date: _builtins.str = ...,
+        time: _builtins.str = ...,
+        timestamp: _builtins.str = ...,
+        interval: _builtins.int = ...,
+        values: Global___Values | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "bytes", b"bytes", "date", b"date", "decimal", b"decimal", "integer", b"integer", "interval", b"interval", "number", b"number", "text", b"text", "time", b"time", "timestamp", b"timestamp", "value", b"value", "values", b"values"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "bytes", b"bytes", "date", b"date", "decimal", b"decimal", "integer", b"integer", "interval", b"interval", "number", b"number", "text", b"text", "time", b"time", "timestamp", b"timestamp", "value", b"value", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["boolean", "integer", "number", "decimal", "text", "bytes", "date", "time", "timestamp", "interval", "values"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___Value: _TypeAlias = Value  # noqa: Y015
+
+@_typing.final
+class Values(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___Value]: ...
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[Global___Value] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Values: _TypeAlias = Values  # noqa: Y015
 
 @_typing.final
 class AttachRequest(_message.Message):
@@ -412,6 +523,8 @@ class Clip(_message.Message):
     SECONDS_FIELD_NUMBER: _builtins.int
     CAPTION_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    REFERENCE_COLUMN_FIELD_NUMBER: _builtins.int
+    PREDICTED_COLUMN_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     media_type: _builtins.str
     """"audio/flac", "audio/wav", …"""
@@ -419,6 +532,9 @@ class Clip(_message.Message):
     seconds: _builtins.float
     error: _builtins.str
     """Why there is nothing to play; empty where there is."""
+    reference_column: _builtins.str
+    """The columns of the caption with what was said and what was heard, to be compared; empty where there are not both."""
+    predicted_column: _builtins.str
     @_builtins.property
     def caption(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClipCaption]:
         """The other columns of the row, as text, in their order."""
@@ -432,10 +548,12 @@ class Clip(_message.Message):
         seconds: _builtins.float = ...,
         caption: _abc.Iterable[Global___ClipCaption] | None = ...,
         error: _builtins.str = ...,
+        reference_column: _builtins.str = ...,
+        predicted_column: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "caption", b"caption", "error", b"error", "media_type", b"media_type", "path", b"path", "seconds", b"seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "caption", b"caption", "error", b"error", "media_type", b"media_type", "path", b"path", "predicted_column", b"predicted_column", "reference_column", b"reference_column", "seconds", b"seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from thanosql.v1 import inference_pb2 as thanosql_dot_v1_dot_inference__pb2
 from thanosql.v1 import query_pb2 as thanosql_dot_v1_dot_query__pb2
 from thanosql.v1 import types_pb2 as thanosql_dot_v1_dot_types__pb2
 
@@ -59,6 +60,11 @@ class QueryServiceStub:
                 '/thanosql.v1.QueryService/Upload',
                 request_serializer=thanosql_dot_v1_dot_query__pb2.UploadRequest.SerializeToString,
                 response_deserializer=thanosql_dot_v1_dot_query__pb2.UploadedFile.FromString,
+                _registered_method=True)
+        self.Transcribe = channel.stream_stream(
+                '/thanosql.v1.QueryService/Transcribe',
+                request_serializer=thanosql_dot_v1_dot_inference__pb2.TranscribeRequest.SerializeToString,
+                response_deserializer=thanosql_dot_v1_dot_inference__pb2.TranscribeResponse.FromString,
                 _registered_method=True)
         self.CreateToken = channel.unary_unary(
                 '/thanosql.v1.QueryService/CreateToken',
@@ -120,6 +126,15 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Transcribe(self, request_iterator, context):
+        """Transcribes recordings that are sent: a start, then clips, which are answered as they are done, in any order, by id.
+        No table is touched and nothing is kept. A sender that is ahead of the server is held back by flow control.
+        Version 0 of a model is its newest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateToken(self, request, context):
         """Tokens for colleagues; for administrators.
         """
@@ -166,6 +181,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.Upload,
                     request_deserializer=thanosql_dot_v1_dot_query__pb2.UploadRequest.FromString,
                     response_serializer=thanosql_dot_v1_dot_query__pb2.UploadedFile.SerializeToString,
+            ),
+            'Transcribe': grpc.stream_stream_rpc_method_handler(
+                    servicer.Transcribe,
+                    request_deserializer=thanosql_dot_v1_dot_inference__pb2.TranscribeRequest.FromString,
+                    response_serializer=thanosql_dot_v1_dot_inference__pb2.TranscribeResponse.SerializeToString,
             ),
             'CreateToken': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateToken,
@@ -318,6 +338,33 @@ class QueryService:
             '/thanosql.v1.QueryService/Upload',
             thanosql_dot_v1_dot_query__pb2.UploadRequest.SerializeToString,
             thanosql_dot_v1_dot_query__pb2.UploadedFile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Transcribe(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/thanosql.v1.QueryService/Transcribe',
+            thanosql_dot_v1_dot_inference__pb2.TranscribeRequest.SerializeToString,
+            thanosql_dot_v1_dot_inference__pb2.TranscribeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ query_service: the one service that users call. It carries out statements."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from thanosql.v1 import inference_pb2 as _inference_pb2
 from thanosql.v1 import query_pb2 as _query_pb2
 from thanosql.v1 import types_pb2 as _types_pb2
 import abc as _abc_1
@@ -49,6 +50,11 @@ class QueryServiceStub:
     is not taken is answered as soon as that is known, and what still comes of it is passed over. A stream that breaks
     may be followed by another, which goes on from what `FindUploads` says.
     """
+    Transcribe: _grpc.StreamStreamMultiCallable[_inference_pb2.TranscribeRequest, _inference_pb2.TranscribeResponse]
+    """Transcribes recordings that are sent: a start, then clips, which are answered as they are done, in any order, by id.
+    No table is touched and nothing is kept. A sender that is ahead of the server is held back by flow control.
+    Version 0 of a model is its newest.
+    """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]
     """Tokens for colleagues; for administrators."""
     ListTokens: _grpc.UnaryUnaryMultiCallable[_types_pb2.ListTokensRequest, _types_pb2.ListTokensResponse]
@@ -73,6 +79,11 @@ class QueryServiceAsyncStub(QueryServiceStub):
     A file is put in its place when all its bytes have come and their checksum is right, and is answered then; one that
     is not taken is answered as soon as that is known, and what still comes of it is passed over. A stream that breaks
     may be followed by another, which goes on from what `FindUploads` says.
+    """
+    Transcribe: _aio.StreamStreamMultiCallable[_inference_pb2.TranscribeRequest, _inference_pb2.TranscribeResponse]  # type: ignore[assignment]
+    """Transcribes recordings that are sent: a start, then clips, which are answered as they are done, in any order, by id.
+    No table is touched and nothing is kept. A sender that is ahead of the server is held back by flow control.
+    Version 0 of a model is its newest.
     """
     CreateToken: _aio.UnaryUnaryMultiCallable[_types_pb2.CreateTokenRequest, _types_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Tokens for colleagues; for administrators."""
@@ -125,6 +136,17 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         A file is put in its place when all its bytes have come and their checksum is right, and is answered then; one that
         is not taken is answered as soon as that is known, and what still comes of it is passed over. A stream that breaks
         may be followed by another, which goes on from what `FindUploads` says.
+        """
+
+    @_abc_1.abstractmethod
+    def Transcribe(
+        self,
+        request_iterator: _MaybeAsyncIterator[_inference_pb2.TranscribeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_inference_pb2.TranscribeResponse], _abc.AsyncIterator[_inference_pb2.TranscribeResponse]]:
+        """Transcribes recordings that are sent: a start, then clips, which are answered as they are done, in any order, by id.
+        No table is touched and nothing is kept. A sender that is ahead of the server is held back by flow control.
+        Version 0 of a model is its newest.
         """
 
     @_abc_1.abstractmethod
