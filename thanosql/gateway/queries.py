@@ -62,12 +62,10 @@ class Queries:
         return JSONResponse({"object": "list", "data": [as_json(row) for row in rows]})
 
     async def get(self, request: Request) -> Response:
-        """One of them."""
+        """One of them: what DESCRIBE JOB tells."""
         client, id = self._callers.client(request), read_id(request)
-        for row in await asyncio.to_thread(run_statement, client, "LIST JOBS"):
-            if str(row["id"]).startswith(id):
-                return JSONResponse(as_json(row))
-        raise NotFound(f"there is no job {id!r}", hint="GET /v1/jobs lists them.")
+        rows = await asyncio.to_thread(run_statement, client, f"DESCRIBE JOB '{id}'")
+        return JSONResponse({name: as_json(value) for name, value in (row.values() for row in rows)})
 
     async def result(self, request: Request) -> Response:
         """What a statement gives, from its beginning, as `run` would have given it; the statement goes on."""

@@ -6,16 +6,25 @@ from contextlib import closing
 from typing import Any
 
 from thanosql.clients import QueryClient
+from thanosql.errors import ThanoSQLError
 from thanosql.result import read_batches
 from thanosql.types import Rows
 
 
 def run_statement(client: QueryClient, text: str) -> list[dict[str, Any]]:
-    """The rows of one statement, with values by the names of their columns."""
+    """The rows of one statement, with values by the names of their columns.
+
+    Raises:
+        ThanoSQLError: without a place in the text, which is not the caller's.
+    """
     rows: list[dict[str, Any]] = []
-    with closing(client.execute(text)) as events:  # type: ignore[type-var]  # it is a generator
-        for event in events:
-            if isinstance(event.event, Rows):
-                for batch in read_batches(event.event):
-                    rows += batch.to_pylist()
+    try:
+        with closing(client.execute(text)) as events:  # type: ignore[type-var]  # it is a generator
+            for event in events:
+                if isinstance(event.event, Rows):
+                    for batch in read_batches(event.event):
+                        rows += batch.to_pylist()
+    except ThanoSQLError as error:
+        error.line = error.column = 0
+        raise
     return rows
