@@ -128,6 +128,16 @@ def test_a_notebook_shows_the_result_of_each(script, address, shell):
     assert sum("<table>" in html for html in shown) == 6
 
 
+def test_variables_of_a_notebook_are_values_and_never_text(address, shell):
+    hostile = "it's; DROP TABLE t --"
+    shell.user_ns |= {"said": hostile, "numbers": [1, 2], "limit": 1}
+    shell.run_cell(f"%thanosql API_TOKEN=secret {address}")
+    query = "SELECT $said AS a, ':said' AS b, n::int FROM generate_series(1, 9) AS s(n) WHERE n IN :numbers LIMIT $limit"
+    outcome = shell.run_cell(f"found = %thanosql {query}")
+    assert outcome.error_in_exec is None
+    assert shell.user_ns["found"].values.tolist() == [[hostile, ":said", 1]]
+
+
 def test_a_mistake_in_the_second_statement_is_told_through_the_sdk_after_the_first_result(services, address):
     with thanosql.connect(address, "secret") as session:
         results = session.run("SELECT 1 AS a;\nSELECT b FROM (SELECT 1 AS a) AS t;\nSELECT 3 AS c", progress=False)

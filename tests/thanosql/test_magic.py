@@ -104,16 +104,14 @@ def test_a_mistake_is_one_message_and_fails_the_cell(peer, notebook):
     assert isinstance(notebook.error, UnknownTable)
 
 
-def test_of_several_statements_it_is_said_which_failed_and_that_those_before_took_effect(peer, notebook):
+def test_of_several_statements_those_before_the_mistake_show_their_results(peer, notebook):
     first = peer.statement(kind="COPY", message="Success", rows=80)
     second = peer.statement(kind="SELECT", index=1)[0]
-    peer.plays(*first, second, UnknownTable("there is no table 'callz'"))
+    peer.plays(*first, second, UnknownTable("there is no table 'callz'", hint="This is statement 2 of 3."))
     notebook.run(f"%thanosql {peer.address}")
     printed = notebook.run("%%thanosql\nCOPY t FROM 'a.csv';\nSELECT * FROM callz;\nDROP TABLE t")
     assert "Success · 80 rows" in notebook.displayed[0]
-    assert printed.splitlines()[-1] == (
-        "Statement 2 failed (SELECT …); statement 1 has taken effect, and what stands after it was not run."
-    )
+    assert printed.splitlines()[-1] == "This is statement 2 of 3."
 
 
 def test_the_place_of_a_mistake_is_coloured_unless_colours_are_off(peer, notebook):

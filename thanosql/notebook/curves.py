@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 560, 220
 MOST_POINTS = 240
 """Of a curve: more than its pixels show only takes room in the notebook."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 48, 26, 34
+_TOPS = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)
+"""Tops of an axis whose quarters are short numbers, times a power of ten."""
 _LOSS, _WER, _INK, _GRID = "#1f5fa8", "#b3261e", "#444", "#ddd"
 
 Point = tuple[float, float]
@@ -138,8 +140,8 @@ def _scale(values: Sequence[float]) -> float:
     highest = max(values, default=0.0)
     if highest <= 0:
         return 1.0
-    size = 10 ** math.floor(math.log10(highest))
-    return next(size * times for times in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if size * times >= highest * 0.9999)
+    size: float = 10.0 ** math.floor(math.log10(highest))
+    return next(size * times for times in _TOPS if size * times >= highest * 0.9999)
 
 
 def _path(points: Sequence[Point], style: str) -> str:

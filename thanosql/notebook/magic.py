@@ -12,7 +12,6 @@ from thanosql.errors import NotFound, ThanoSQLError
 from thanosql.notebook.lines import Command, Statements, read_line, read_statements, take_settings
 from thanosql.notebook.mistakes import explain
 from thanosql.notebook.variables import bind_variables
-from thanosql.types import Event, StatementDone, StatementStarted
 
 if TYPE_CHECKING:
     import pandas
@@ -35,7 +34,6 @@ class ThanoSQLMagics(Magics):
         self._address, self._token = settings.address, settings.token
         self._workspace: str | None = None
         self._ca: str | None = None
-        self._course = Course()
 
     # A `{` or `$` of a statement is the statement's own: IPython is not to put variables there.
     @no_var_expand
@@ -57,7 +55,6 @@ class ThanoSQLMagics(Magics):
         %thanosql CA='ca.pem'            the certificates of those who sign the server's: it is called with TLS
         %thanosql WORKSPACE=..           for services of one's own: the folder that paths are relative to
         """
-        self._course = Course()
         try:
             if cell is not None:
                 self._run_cell(read_statements(f"{line}\n{cell}" if line.strip() else cell))
@@ -67,7 +64,7 @@ class ThanoSQLMagics(Magics):
             # IPython asks the exception how it is to be shown. The cell fails all the same, so that an automated
             # run of the notebook (nbclient, papermill) sees it.
             coloured = str(getattr(self._shell, "colors", "")).lower() != "nocolor"
-            lines = explain(error, self._course.done, self._course.failed, coloured=coloured)
+            lines = explain(error, coloured=coloured)
             error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
             raise
 
@@ -105,7 +102,7 @@ class ThanoSQLMagics(Magics):
         elif command.verb == "cancel":
             self._show(self._open().cancel(command.argument))
         else:
-            return self._frame(_last(self._open().follow(command.argument, on_event=self._course.see)))
+            return self._frame(_last(self._open().follow(command.argument)))
         return None
 
     def _run_cell(self, statements: Statements) -> None:
@@ -126,9 +123,7 @@ class ThanoSQLMagics(Magics):
 
     def _run(self, statements: Statements) -> Iterator[Result]:
         bound = bind_variables(statements.text, self._shell.user_ns)
-        if bound.parameters:
-            return self._open().run(bound.text, parameters=bound.parameters, on_event=self._course.see)
-        return self._open().run(bound.text, on_event=self._course.see)
+        return self._open().run(bound.text, bound.parameters)
 
     def _frame(self, result: Result) -> pandas.DataFrame | None:
         """The rows as a data frame; a result without rows is shown."""
@@ -145,7 +140,7 @@ class ThanoSQLMagics(Magics):
     def _show(self, result: Result) -> None:
         """Shows a result, and makes it `_`, also where the cell ends with a `;`, which tells IPython to be quiet."""
         result.show()
-        self._shell.displayhook.update_user_ns(result)
+        self._shell.displayhook.update_user_ns(result)  # type: ignore[no-untyped-call]
 
     def _upload(self, arguments: str) -> UploadReport:
         """Sends what the arguments of `thanosql upload` say."""
@@ -170,22 +165,6 @@ class ThanoSQLMagics(Magics):
             else:
                 self._session = connect(workspace=self._workspace or ClientSettings.from_env().workspace)
         return self._session
-
-
-class Course:
-    """Which statements of a text have ended well, and which is at work."""
-
-    def __init__(self) -> None:
-        self.done: list[str] = []
-        self.failed = ""
-
-    def see(self, event: Event) -> None:
-        """Takes in an event."""
-        if isinstance(event.event, StatementStarted):
-            self.failed = event.event.statement
-        elif isinstance(event.event, StatementDone):
-            self.done.append(self.failed)
-            self.failed = ""
 
 
 def _last(results: Iterator[Result]) -> Result:
