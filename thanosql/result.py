@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from thanosql.room import STEP, Available, available_bytes, require_room
 from thanosql.types import Clip, Event, Notice, Rows, StatementDone, StatementStarted
 
 if TYPE_CHECKING:
@@ -68,8 +69,15 @@ class Result:
         return pa.Table.from_batches(list(self.batches)) if self.batches else pa.table({})
 
     def to_pandas(self) -> pandas.DataFrame:
-        """All rows as a pandas data frame; an empty one for an effect."""
-        frame: pandas.DataFrame = self.to_arrow().to_pandas()
+        """All rows as a pandas data frame; an empty one for an effect.
+
+        Raises:
+            DataError: a second copy of the rows finds no room in memory.
+        """
+        table = self.to_arrow()
+        if table.nbytes >= STEP:
+            require_room(table.nbytes, len(table), "made a data frame")
+        frame: pandas.DataFrame = table.to_pandas()
         return frame
 
     def show(self, rows: int | None = None) -> None:
@@ -108,12 +116,24 @@ class Collector:
     batches: list[pa.RecordBatch] = field(default_factory=list)
     clips: list[Clip] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    available: Available = available_bytes
+    """Tells how much memory there is."""
+    _looked_at: int = 0
+    _size: int = 0
 
     def add(self, event: Event) -> Result | None:
-        """The statement's result, when `event` is its end."""
+        """The statement's result, when `event` is its end.
+
+        Raises:
+            DataError: the rows find no room in memory.
+        """
         what = event.event
         if isinstance(what, Rows):
             self.batches.extend(read_batches(what))
+            self._size += len(what.ipc)
+            if self._size - self._looked_at >= STEP:
+                self._looked_at = self._size
+                require_room(STEP, sum(each.num_rows for each in self.batches), "held", self.available)
         elif isinstance(what, Clip):
             self.clips.append(what)
         elif isinstance(what, Notice):

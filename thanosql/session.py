@@ -372,13 +372,15 @@ class Session:
     ) -> Iterator[Result]:
         display = suitable_display() if progress else Silence()
         collector = Collector(StatementStarted("", 0, "", ""))
-        for event in self._events(start, interrupted, display):
-            if on_event is not None:
-                on_event(event)
-            if isinstance(event.event, StatementStarted):
-                collector = Collector(event.event)
-            elif (result := collector.add(event)) is not None:
-                yield result
+        # Closed at once where the caller, or the rows that find no room, end it: the statement is stopped then.
+        with closing(self._events(start, interrupted, display)) as events:
+            for event in events:
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event.event, StatementStarted):
+                    collector = Collector(event.event)
+                elif (result := collector.add(event)) is not None:
+                    yield result
 
     def _events(
         self, start: Callable[[QueryClient], Generator[Event]], interrupted: str, display: Display
