@@ -30,6 +30,7 @@ TYPES = (
 )
 
 _NAME = r"[^\W\d]\w*"
+_groups: Any = bygroups  # its stubs leave its arguments untyped
 
 
 class ThanoSQLLexer(RegexLexer):
@@ -57,7 +58,7 @@ class ThanoSQLLexer(RegexLexer):
             (rf":{_NAME}", Name.Variable),
             (r"\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?", Number),
             (words(("TRUE", "FALSE", "NULL"), suffix=r"\b"), Keyword.Constant),
-            (r"(OPTIONS)(\s*)(\()", bygroups(Keyword, Whitespace, Punctuation), "options"),
+            (r"(OPTIONS)(\s*)(\()", _groups(Keyword, Whitespace, Punctuation), "options"),
             (words(LEADING, suffix=r"\b"), Keyword.Declaration),
             (words((*SPEECH, *QUERY), suffix=r"\b"), Keyword),
             (words(TYPES, suffix=r"\b"), Keyword.Type),
@@ -68,7 +69,7 @@ class ThanoSQLLexer(RegexLexer):
         ],
         "options": [
             (r"\)", Punctuation, "#pop"),
-            (rf"({_NAME})(\s*)(=)", bygroups(Name.Attribute, Whitespace, Operator)),
+            (rf"({_NAME})(\s*)(=)", _groups(Name.Attribute, Whitespace, Operator)),
             include("root"),
         ],
         "comment": [

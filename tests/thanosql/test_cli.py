@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-import thanosql
 from thanosql.errors import Cancelled, StatementSyntaxError
-from thanosql.shell import _loop, ends_statement
 from thanosql.types import Notice, Progress, Severity
 
 
@@ -38,8 +36,7 @@ def test_sql_prints_rows(peer):
     run = command("sql", "-c", "SELECT …", peer=peer)
     assert run.returncode == 0
     assert [line.split() for line in run.stdout.splitlines()[3:5]] == [["1", "x"], ["2", "y"]]
-    assert "2 rows" in run.stdout
-    assert run.stderr == ""
+    assert run.stderr == "2 rows\n"
 
 
 def test_sql_reads_a_file_or_standard_input(peer, tmp_path):
@@ -114,65 +111,8 @@ def test_a_shell_without_a_terminal_runs_what_it_reads(peer):
     peer.plays(*peer.statement(peer.rows(a=[1])))
     run = command("shell", peer=peer, input="SELECT 1\nAS a")
     assert run.returncode == 0
-    assert "1 row" in run.stdout
-
-
-def test_a_shell_takes_up_a_statement_by_its_id(peer, capsys):
-    peer.plays(*peer.statement(peer.rows(a=[1])), *peer.statement(peer.rows(b=[2, 3]), index=1))
-    peer.player.cancelled["4f2e91ab"] = threading.Event()
-    typed = iter([r"\attach 4f2e91ab", r"\q"])
-    with thanosql.connect(peer.address) as session:
-        _loop(session, lambda prompt: next(typed))
-    shown = capsys.readouterr().out
-    assert "1 row ·" in shown
-    assert "2 rows ·" in shown
-    assert peer.player.executed == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_in_a_shell_ctrl_c_stops_the_statement_and_not_the_shell(peer, tmp_path):
-    import pty
-
-    peer.plays(*peer.statement(Progress("training", 1, 9), peer.until_cancelled)[:-1])
-    terminal, other_end = pty.openpty()
-    shell = subprocess.Popen(
-        [sys.executable, "-m", "thanosql.cli", "shell"],
-        env={**os.environ, "THANOSQL_ADDRESS": peer.address, "HOME": str(tmp_path), "TERM": "xterm"},
-        stdin=other_end,
-        stdout=other_end,
-        stderr=other_end,
-        start_new_session=True,
-        close_fds=True,
-    )
-    os.close(other_end)
-    screen = ""
-
-    def wait_for(text: str) -> None:
-        nonlocal screen
-        while text not in screen:
-            try:
-                screen += os.read(terminal, 4096).decode(errors="replace")
-            except OSError:
-                raise AssertionError(f"the shell has ended: {shell.wait()} {screen[-80:]!r}") from None
-        screen = screen.split(text, 1)[1]
-
-    try:
-        wait_for("thanosql> ")
-        os.write(terminal, b"SELECT\n")
-        wait_for("... ")
-        os.write(terminal, b"1;\n")
-        wait_for("training")
-        shell.send_signal(signal.SIGINT)
-        wait_for("cancelled")
-        wait_for("thanosql> ")
-        assert peer.player.executed == ["SELECT\n1;\n"]
-        os.write(terminal, b"\\q\n")
-        assert shell.wait(10) == 0
-        assert "SELECT" in (tmp_path / ".thanosql_history").read_text()
-    finally:
-        shell.kill()
-        shell.wait()
-        os.close(terminal)
+    assert "1" in run.stdout.split()
+    assert "1 row" in run.stderr
 
 
 def test_no_command_shows_which_there_are():
@@ -194,29 +134,3 @@ def test_the_version_is_printed():
     run = command("--version")
     assert run.returncode == 0
     assert run.stdout.startswith("thanosql")
-
-
-@pytest.mark.parametrize(
-    ("text", "ends"),
-    [
-        ("SELECT 1;", True),
-        ("SELECT 1; \n", True),
-        ("SELECT 1; -- done", True),
-        ("SELECT 1; /* done */", True),
-        ("SELECT 1;\n# done", True),
-        ("SELECT 1", False),
-        ("SELECT ';'", False),
-        ("SELECT 'it''s;", False),
-        ("SELECT 'it''s';", True),
-        ('SELECT ";" ', False),
-        ("SELECT 1 -- ;", False),
-        ("# ;", False),
-        ("SELECT 1 /* ;", False),
-        ("SELECT 1; SELECT 2", False),
-        ("SELECT 1; SELECT 2;", True),
-        ("SELECT '';", True),
-        ("SELECT 6/2;", True),
-    ],
-)
-def test_a_statement_ends_with_a_semicolon_that_is_one(text, ends):
-    assert ends_statement(text) is ends
