@@ -1,4 +1,4 @@
-# The images of the four services: `service` for catalog, query and inference, `trainer` for the one with torch.
+# The images of the services: `service` for catalog, query, inference and the gateway, `trainer` for the one with torch.
 #
 #   docker build --target service --tag thanosql-service .
 #   docker build --target trainer --tag thanosql-trainer .
@@ -67,7 +67,7 @@ RUN python -m venv --without-pip /opt/thanosql && printf '%s\n' ${CONSTRAINTS} >
 # --- What each image needs. The packages' layers follow from these lists alone, and stay while they stay.
 FROM build AS requirements
 COPY pyproject.toml deploy/image/requirements.py ./
-RUN python requirements.py --device ${DEVICE} --without "${WITHOUT}" catalog postgres query inference telemetry > service.txt \
+RUN python requirements.py --device ${DEVICE} --without "${WITHOUT}" catalog postgres query inference gateway telemetry > service.txt \
  && python requirements.py --device ${DEVICE} --without "${WITHOUT}" trainer telemetry > trainer.txt
 
 # --- The code alone: the layer that an upgrade brings.

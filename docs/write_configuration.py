@@ -11,11 +11,12 @@ from catalog_service.config import CatalogConfig
 from inference_service.config import InferenceConfig
 from query_service.config import QueryConfig
 from thanosql.configuration import ServiceConfig, variables
+from thanosql.gateway.config import GatewayConfig
 from trainer_service.config import TrainerConfig
 
 FILE = Path(__file__).with_name("configuration.md")
 
-SERVICES: tuple[type[ServiceConfig], ...] = (QueryConfig, CatalogConfig, TrainerConfig, InferenceConfig)
+SERVICES: tuple[type[ServiceConfig], ...] = (QueryConfig, CatalogConfig, TrainerConfig, InferenceConfig, GatewayConfig)
 
 HEAD = """# Configuration
 
@@ -35,7 +36,7 @@ def text() -> str:
     parts = [HEAD, "## All services\n", *_table(_shared(), QueryConfig, shared=True)]
     for config in SERVICES:
         parts += [
-            f"\n## {config.service}_service\n",
+            f"\n## {'HTTP gateway' if config is GatewayConfig else f'{config.service}_service'}\n",
             f"{(config.__doc__ or '').strip()}\n",
             *_table(_own(config), config),
         ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from catalog_service import monitoring as catalog
 from inference_service.monitoring import metrics as inference
 from query_service.monitoring import metrics as query
+from thanosql.gateway import metrics as gateway
 from thanosql.monitoring import calls, process
 from thanosql.monitoring.families import Family
 from trainer_service import monitoring as trainer
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Sequence[Family]] = {
     "catalog_service": catalog.FAMILIES,
     "trainer_service": trainer.FAMILIES,
     "inference_service": inference.FAMILIES,
+    "HTTP gateway": gateway.FAMILIES,
 }
 
 
