@@ -100,6 +100,7 @@ def connect(
     state: str | Path | None = None,
     tls: bool | None = None,
     ca: str | Path | None = None,
+    timeout: float | None = None,
 ) -> Session:
     """Opens a session.
 
@@ -114,6 +115,7 @@ def connect(
         tls: Whether the server is called with TLS; None: where the address says so, or `ca` is given.
         ca: File with the certificates of those who sign the server's, in PEM; None: `THANOSQL_CA`, and without that the
             authorities that gRPC comes with.
+        timeout: Seconds within which a server must answer; None: 4. Statements have limits of their own.
 
     Raises:
         Unavailable: nothing answers at `address`, or the packages that local mode needs are not installed.
@@ -137,6 +139,7 @@ def connect(
                 settings.token if token is None else token,
                 tls=tls,
                 ca=settings.ca if ca is None else Path(ca),
+                timeout=ANSWER_WITHIN if timeout is None else timeout,
                 workspace="" if workspace is None else check_name(str(workspace)),
             )
             return Session(remote)
@@ -153,7 +156,14 @@ class Remote:
     """A connection to a query service at an address."""
 
     def __init__(
-        self, address: str, token: str, *, tls: bool | None = None, ca: Path | None = None, workspace: str = ""
+        self,
+        address: str,
+        token: str,
+        *,
+        tls: bool | None = None,
+        ca: Path | None = None,
+        workspace: str = "",
+        timeout: float = ANSWER_WITHIN,
     ) -> None:
         from thanosql.clients import QueryClient
         from thanosql.rpc.caller import name_caller
@@ -166,13 +176,13 @@ class Remote:
         how = ClientTls(ca) if tls else None
         self.description = f"connected to {self.address}" + (" with TLS" if tls else "")
         self.description += f", workspace {workspace}" if workspace else ""
-        check_port(self.address)
+        check_port(self.address, timeout)
         if token and not tls:
             warn_of_clear_text(self.address)
         self._channel = open_channel(self.address, token, tls=how, workspace=workspace)
         self.client = QueryClient(self._channel, caller=name_caller())
         try:
-            check_answer(self._channel, self.client, self.address, how)
+            check_answer(self._channel, self.client, self.address, how, timeout)
         except BaseException:
             self._channel.close()
             raise
@@ -239,12 +249,18 @@ def check_port(address: str, seconds: float = ANSWER_WITHIN) -> None:
         ) from None
 
 
-def check_answer(channel: grpc.Channel, client: QueryClient, address: str, tls: ClientTls | None = None) -> None:
+def check_answer(
+    channel: grpc.Channel,
+    client: QueryClient,
+    address: str,
+    tls: ClientTls | None = None,
+    seconds: float = ANSWER_WITHIN,
+) -> None:
     """Raises where what listens at `address` is no query service, or wants another token."""
     import grpc
 
     try:
-        grpc.channel_ready_future(channel).result(timeout=ANSWER_WITHIN)
+        grpc.channel_ready_future(channel).result(timeout=seconds)
         # Cancelling a query that does not exist is the cheapest call that needs the token.
         with suppress(NotFound):
             client.cancel(NO_QUERY)

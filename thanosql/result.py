@@ -13,6 +13,7 @@ from thanosql.types import Clip, Event, Notice, Rows, StatementDone, StatementSt
 
 if TYPE_CHECKING:
     import pandas
+    import polars
     import pyarrow as pa
 
 
@@ -62,6 +63,13 @@ class Result:
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 yield self._row(*values)
 
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and Arrow types of the columns; none for an effect."""
+        import pyarrow as pa
+
+        return self.batches[0].schema if self.batches else pa.schema([])
+
     def to_arrow(self) -> pa.Table:
         """All rows as an Arrow table; one without columns for an effect."""
         import pyarrow as pa
@@ -71,14 +79,32 @@ class Result:
     def to_pandas(self) -> pandas.DataFrame:
         """All rows as a pandas data frame; an empty one for an effect.
 
+        Days and moments are datetime64, decimal numbers float64. Whole numbers and truth values among which NULL stands
+        keep their kind (Int64, boolean) and have pandas.NA there.
+
         Raises:
-            DataError: a second copy of the rows finds no room in memory.
+            DataError: the memory that is left is too little for it.
         """
+        from thanosql.data_frames import make_pandas
+
         table = self.to_arrow()
         if table.nbytes >= STEP:
             require_room(table.nbytes, len(table), "made a data frame")
-        frame: pandas.DataFrame = table.to_pandas()
-        return frame
+        return make_pandas(table)
+
+    def to_polars(self) -> polars.DataFrame:
+        """All rows as a polars data frame; an empty one for an effect.
+
+        Raises:
+            Unavailable: polars is not installed.
+        """
+        from thanosql.data_frames import make_polars
+
+        return make_polars(self.to_arrow())
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """For libraries that take Arrow's streams: duckdb, polars, pandas 3 and others."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
 
     def show(self, rows: int | None = None) -> None:
         """Shows the result: in a notebook as a table or players under the cell, elsewhere as text.
