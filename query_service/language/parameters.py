@@ -40,7 +40,8 @@ def take_parameters(
     found: dict[str, Value] = {}
     brackets: list[TokenType] = []
     skip = False
-    for token, after in zip(tokens, [*tokens[1:], None], strict=True):
+    for index, token in enumerate(tokens):
+        after = tokens[index + 1] if index + 1 < len(tokens) else None
         if skip:
             skip = False
             continue
