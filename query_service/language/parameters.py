@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -39,7 +39,7 @@ def take_parameters(
     kept: list[Token] = []
     found: dict[str, Value] = {}
     brackets: list[TokenType] = []
-    skip = False
+    number, skip = 0, False
     for index, token in enumerate(tokens):
         after = tokens[index + 1] if index + 1 < len(tokens) else None
         if skip:
@@ -61,7 +61,7 @@ def take_parameters(
                 skip = True
                 continue
         if token.token_type == TokenType.PLACEHOLDER and not _ends_value(before):
-            number = sum(each.startswith("?") for each in found) + 1
+            number += 1
             found[f"?{number}"] = _placed(source, token, number, placed, bool(named))
             token = Token(PARAMETER, f"?{number}", token.line, token.col, token.start, token.end)
         kept.append(token)
@@ -102,8 +102,7 @@ def _placed(source: Source, token: Token, number: int, placed: Sequence[Value], 
     raise source.error(StatementError, message, token.start, _GIVE)
 
 
-def _check_unused(named: Iterable[str], placed: int, found: Iterable[str]) -> None:
-    found = list(found)
+def _check_unused(named: Iterable[str], placed: int, found: Collection[str]) -> None:
     for name in named:
         if f":{name}" not in found:
             there_are = [each for each in found if each.startswith(":")]
