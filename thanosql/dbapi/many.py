@@ -1,4 +1,4 @@
-"""The same INSERT for many rows, in few statements: VALUES (:a, :b) is repeated, with a name for each value."""
+"""The same INSERT for many rows, in few statements: VALUES (:a, :b) becomes VALUES (?, ?), (?, ?), …."""
 
 from __future__ import annotations
 
@@ -23,34 +23,26 @@ def join_rows(operation: str, rows: Sequence[Parameters]) -> Iterator[tuple[str,
     """The statements that insert all `rows`, each with its parameters; None: `operation` is another kind of statement.
 
     >>> next(join_rows("INSERT INTO t VALUES (:a)", [{"a": 1}, {"a": 2}]))
-    ('INSERT INTO t VALUES (:a_0), (:a_1)', {'a_0': 1, 'a_1': 2})
+    ('INSERT INTO t VALUES (?), (?)', [1, 2])
+
+    Raises:
+        KeyError: a row has no value of that name.
     """
     found = _INSERT.fullmatch(operation)
     if found is None:
         return None
     places = [each.strip() for each in found["values"].split(",")]
-    if all(each == "?" for each in places):
-        return _joined_places(found["head"], len(places), rows)
-    if "?" in places:
+    named = [each[1:] for each in places if each != "?"]
+    if named and len(named) < len(places):
         return None
-    return _joined_names(found["head"], [each[1:] for each in places], rows)
+    return _join(found["head"], len(places), named, rows)
 
 
-def _joined_names(head: str, names: Sequence[str], rows: Sequence[Parameters]) -> Iterator[tuple[str, Parameters]]:
-    for some in _portions(rows, len(names)):
-        values: dict[str, Any] = {}
-        for number, row in enumerate(some):
-            values.update((f"{name}_{number}", row[name]) for name in names)  # type: ignore[call-overload]
-        tuples = ("(" + ", ".join(f":{name}_{number}" for name in names) + ")" for number in range(len(some)))
-        yield head + ", ".join(tuples), values
-
-
-def _joined_places(head: str, width: int, rows: Sequence[Parameters]) -> Iterator[tuple[str, Parameters]]:
-    for some in _portions(rows, width):
-        tuples = ", ".join(["(" + ", ".join("?" * width) + ")"] * len(some))
-        yield head + tuples, [value for row in some for value in row]
-
-
-def _portions(rows: Sequence[Parameters], width: int) -> Iterator[Sequence[Parameters]]:
+def _join(head: str, width: int, names: Sequence[str], rows: Sequence[Any]) -> Iterator[tuple[str, Parameters]]:
+    """Places are shorter than names, and a text may have so many characters."""
+    one = "(" + ", ".join("?" * width) + ")"
     size = max(1, min(MOST_ROWS, MOST_VALUES // width))
-    return (rows[at : at + size] for at in range(0, len(rows), size))
+    for at in range(0, len(rows), size):
+        some = rows[at : at + size]
+        values = [row[name] for row in some for name in names] if names else [each for row in some for each in row]
+        yield head + ", ".join([one] * len(some)), values
