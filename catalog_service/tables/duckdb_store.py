@@ -62,6 +62,8 @@ def open_duckdb_store(file: Path, memory_limit: str, threads: int = 0) -> DuckDB
         if not locked:
             make_scoring_functions(connection)
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            # On by itself in a Jupyter kernel, where it would draw below the user's cell.
+            connection.execute("SET enable_progress_bar = false")
             connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
         raise to_open_error(error, file) from error

@@ -70,6 +70,8 @@ def open_reader(memory_limit: str, threads: int) -> Connection:
     if "ipykernel" not in sys.modules:
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
+    else:
+        connection.execute("SET enable_progress_bar = false")
     return connection
 
 

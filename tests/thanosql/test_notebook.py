@@ -50,6 +50,11 @@ def html(cell: Any) -> list[str]:
     return [output["data"]["text/html"] for output in cell.outputs if "data" in output]
 
 
+def plain(error: Any) -> str:
+    """What stands under a cell that failed, without its colours."""
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error["traceback"]))
+
+
 def test_progress_moves_in_place_and_shrinks_to_a_line(peer, tmp_path):
     steps = [Progress("transcribing", done, 80, "clips", 10.0) for done in (0, 40, 80)]
     notice = Notice("3 <b>rows</b> failed", Severity.WARNING)
@@ -71,7 +76,7 @@ def test_a_failed_statement_fails_an_automated_run_with_one_message(peer, tmp_pa
     notebook = run_cells(*cells, folder=tmp_path, allow_errors=True)
     error = notebook.cells[2].outputs[-1]
     assert error["ename"] == "UnknownTable"
-    assert "\n".join(error["traceback"]) == "UnknownTable: there is no table 'callz'\nDid you mean calls?"
+    assert plain(error) == "UnknownTable: there is no table 'callz'\nDid you mean calls?"
 
 
 def test_an_interrupted_cell_stops_its_statement_and_the_next_one_runs(peer, tmp_path):
@@ -81,7 +86,7 @@ def test_an_interrupted_cell_stops_its_statement_and_the_next_one_runs(peer, tmp
     notebook = run_cells(*cells, folder=tmp_path, allow_errors=True)
     progress, error = notebook.cells[3].outputs
     assert "BUILD MODEL: left off at training, 3 of 9 steps" in progress["data"]["text/html"]
-    assert "\n".join(error["traceback"]) == "Cancelled: interrupted: the statement is stopped"
+    assert plain(error) == "Cancelled: interrupted: the statement is stopped"
     assert all(each.is_set() for each in peer.player.cancelled.values())
     assert "connected" in notebook.cells[4].outputs[0]["text"]
 
@@ -122,3 +127,15 @@ def word_error_rate(cell: Any) -> float:
     """The rate that a notice under a cell reports, in per cent."""
     (rate,) = (found[1] for text in html(cell) if (found := re.search(r"Word error rate.*?([\d.]+)%", text)))
     return float(rate)
+
+
+def test_services_in_a_kernel_draw_no_progress_of_their_own_below_a_cell(tmp_path):
+    program = "from pathlib import Path\nfrom catalog_service.tables import duckdb_store, reading\n"
+    settings = "SELECT current_setting('enable_progress_bar')"
+    program += (
+        "reader = reading.open_reader('100MB', 1)\n"
+        "store = duckdb_store.open_duckdb_store(Path('x.duckdb'), '100MB', 1)\n"
+        f'print(reader.execute("{settings}").fetchall(), store._connection.cursor().execute("{settings}").fetchall())'
+    )
+    notebook = run_cells(program, folder=tmp_path)
+    assert notebook.cells[0].outputs[-1]["text"].strip() == "[(False,)] [(False,)]"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from thanosql.errors import Cancelled, ThanoSQLError
-from thanosql.interrupts import describe_end
+from thanosql.errors import ThanoSQLError
 from thanosql.tables import visible
 
 _NAME, _CARET, _PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[0m"
@@ -16,7 +15,7 @@ def explain(error: ThanoSQLError, *, coloured: bool = True) -> list[str]:
     def paint(colour: str, text: str) -> str:
         return f"{colour}{text}{_PLAIN}" if coloured else text
 
-    head, *rest = (describe_end(error) if isinstance(error, Cancelled) else str(error)).split("\n")
+    head, *rest = str(error).split("\n")
     lines = [f"{paint(_NAME, type(error).__name__)}: {_tame(head)}"]
     for text in rest:
         is_caret = text.strip(" \t|") == "^"

@@ -43,7 +43,7 @@ def _row(clip: Clip, reference: str, predicted: str, others: Sequence[str]) -> s
     cells = [_player(clip)]
     if predicted:
         diff = compare_words(caption.get(reference, ""), caption.get(predicted, ""))
-        cells += [_said(diff), _heard(diff), f"{diff.wer:.0%}"]
+        cells += [_said(diff), _heard(diff), f'<span class="tq-whole">{diff.wer:.0%}</span>']
     cells += [escape(cell(caption.get(name, ""))) for name in others]
     return "<tr>" + "".join(f'<td style="text-align:left">{each}</td>' for each in cells) + "</tr>"
 
