@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 
@@ -32,7 +33,8 @@ def test_the_log_has_route_status_and_id_and_never_the_token(http, token, caplog
     (line,) = [each for each in caplog.records if each.name == "thanosql.gateway.edge"]
     assert line.fields["method"] == "GET /v1/models/{id}"
     assert line.fields["status"] == "404"
-    told = "".join(each.getMessage() + str(getattr(each, "fields", "")) for each in caplog.records)
+    ours = [each for each in caplog.records if each.name.startswith("thanosql.")]  # not the client's own
+    told = "".join(each.getMessage() + str(getattr(each, "fields", "")) for each in ours)
     assert token not in told
     assert "some-secret-name" not in told
 
@@ -76,7 +78,8 @@ def test_more_requests_than_are_taken_are_told_to_come_again(start_gateway, toke
     headers = {"Accept": "application/x-ndjson"}
     with client_of(server, token) as client:
         with client.stream("POST", "/v1/query", json={"query": LONG}, headers=headers) as running:
-            next(running.iter_lines())
+            lines = running.iter_lines()
+            next(lines)
             with client_of(server, token) as another:
                 refused = another.get("/v1/models")
                 assert another.get("/live").status_code == 200
@@ -151,7 +154,7 @@ def test_tls_is_spoken_with_the_certificate_of_the_files(start_gateway, tmp_path
     authority = make_authority(tmp_path / "ca")
     certificate, key = authority.sign("gateway")
     server = start_gateway(tls_certificate=certificate, tls_key=key)
-    context = httpx.create_ssl_context(str(authority.certificate), trust_env=False)
+    context = ssl.create_default_context(cafile=authority.certificate)
     assert httpx.get(f"https://localhost:{server.port}/live", verify=context, trust_env=False).text == "live\n"
 
 

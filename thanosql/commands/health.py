@@ -1,4 +1,4 @@
-"""`thanosql health`: asks a service whether it is well (grpc.health.v1, or HTTP), for the health checks of containers."""
+"""`thanosql health`: asks a service whether it is well (by grpc.health.v1 or HTTP), for health checks of containers."""
 
 from __future__ import annotations
 
