@@ -24,9 +24,13 @@ LONGEST = (
     "tests/test_language_model.py",
     "tests/test_bad_input.py",
     "tests/test_another_alphabet.py",
-    "tests/thanosql/test_notebook.py",
-    "tests/notebook/",
+    "tests/test_new_user.py",
+    "tests/test_open_inference.py",
+    "tests/faults/",
     "tests/inference_service/",
+    "tests/notebook/",
+    "tests/gateway/",
+    "tests/thanosql/",
 )
 """What is begun with, so that the workers end together; the first first."""
 

@@ -91,6 +91,8 @@ def test_an_interrupted_cell_stops_its_statement_and_the_next_one_runs(peer, tmp
     assert "connected" in notebook.cells[4].outputs[0]["text"]
 
 
+# Quicker: tests/test_tutorial runs the statements, tests/notebook/test_examples reads the notebook as it was run.
+@pytest.mark.slow
 def test_the_tutorial_runs_in_a_notebook(checkout, prepared, tmp_path):
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     (tmp_path / "examples").mkdir()

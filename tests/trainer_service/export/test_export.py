@@ -19,7 +19,8 @@ def describe(name: str) -> ModelDescription:
     return new_description(name, 3, class_name="Test", base="random@1", report={"rows": 2})
 
 
-@pytest.fixture(scope="module", params=["group", "layer"])
+# Quicker for "group": trainer_service/test_service exports a model of that kind, and inference_service runs one.
+@pytest.fixture(scope="module", params=[pytest.param("group", marks=pytest.mark.slow), "layer"])
 def version(
     request: pytest.FixtureRequest, small_checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path, ModelDescription]:
