@@ -15,6 +15,17 @@ ROWS = 6
 """Of the table `calls`: enough for an example, few enough for a moment."""
 
 
+TABLES = """
+    COPY calls OPTIONS (overwrite=True) FROM 'recordings/calls.csv';
+    COPY recordings OPTIONS (overwrite=True) FROM 'recordings';
+    CREATE OR REPLACE TABLE new_calls AS SELECT * FROM calls;
+    CREATE OR REPLACE TABLE heard AS SELECT id, text FROM calls;
+    DROP TABLE IF EXISTS transcripts;
+    DROP TABLE IF EXISTS old_calls
+"""
+"""Makes the tables that examples name what they may expect, whatever other examples have done to them."""
+
+
 @pytest.fixture(scope="session")
 def documented_workspace(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
     """The tutorial's data; recordings/ with a csv about them; texts/ and new_calls.csv."""
@@ -37,27 +48,14 @@ def documented_workspace(tmp_path_factory: pytest.TempPathFactory, prepared: Pat
 
 @pytest.fixture(scope="session")
 def documented(documented_workspace: Path) -> Iterator[Session]:
-    """A session in local mode; `my_model` is another name of the bundled model."""
+    """A session in local mode, with the tutorial's model and the tables of the examples."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("THANOSQL_INFERENCE_CALIBRATION_SECONDS", "0")
         session = thanosql.connect(workspace=documented_workspace)
     with session:
         for name in ("librispeech_train", "librispeech_test"):
-            session.sql(f"COPY {name} FROM 'tutorial_data/librispeech_data/{name}.csv'", progress=False)
-        session.sql("GET THANOSQL MODEL Wav2Vec2EnTiny OPTIONS (model_name='my_model')", progress=False)
+            session.sql(
+                f"COPY {name} OPTIONS (overwrite=True) FROM 'tutorial_data/librispeech_data/{name}.csv'", progress=False
+            )
+        session.sql(TABLES, progress=False)
         yield session
-
-
-@pytest.fixture
-def prepared_tables(documented: Session) -> Session:
-    """The session, with its tables as every example may expect them."""
-    documented.sql(
-        """COPY calls OPTIONS (overwrite=True) FROM 'recordings/calls.csv';
-        COPY recordings OPTIONS (overwrite=True) FROM 'recordings';
-        CREATE OR REPLACE TABLE new_calls AS SELECT * FROM calls;
-        CREATE OR REPLACE TABLE heard AS SELECT id, text FROM calls;
-        DROP TABLE IF EXISTS transcripts;
-        DROP TABLE IF EXISTS old_calls""",
-        progress=False,
-    )
-    return documented
