@@ -31,7 +31,11 @@ class GatewayConfig(ServiceConfig):
         "", "web pages that may call from a browser: https://speech.example, several with commas, or *; empty: none"
     )
     most_requests: int = setting(64, "requests that are answered at the same time; more are refused with 429")
-    upload_bytes: int = setting(25 << 20, "bytes of the largest recording that is taken; it lies on disk from 1 MiB on")
+    upload_bytes: int = setting(
+        (8 << 20) - (64 << 10),
+        "bytes of the largest form with a recording; it lies on disk from 1 MiB on. The query service's largest message "
+        "has to be larger",
+    )
     body_bytes: int = setting(2 << 20, "bytes of the largest other body: a query with its parameters")
     header_seconds: float = setting(10.0, "a connection that has sent no whole request head for so long is closed")
     upload_seconds: float = setting(300.0, "seconds in which the body of a request must have come")

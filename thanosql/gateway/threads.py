@@ -28,7 +28,7 @@ async def read_in_threads(values: Generator[T]) -> AsyncGenerator[T]:
             values.close()
 
 
-async def unless_left(request: Request, work: Callable[[], T], stop: Callable[[], None]) -> T:
+async def unless_left(request: Request, work: Callable[[], T], stop: Callable[[], object]) -> T:
     """What `work` gives, in a thread; where the caller leaves before, or the gateway stops, `stop` has to end it.
 
     The body of the request must have been read.
