@@ -10,6 +10,7 @@ import pytest
 import thanosql
 from thanosql.errors import InvalidOption, NotFound
 from thanosql.shell.commands import COMMANDS, run_command, run_script
+from thanosql.shell.formats import FORMATS
 from thanosql.shell.loop import carry_out, loop
 from thanosql.shell.output import Output
 from thanosql.shell.state import Shell
@@ -200,3 +201,10 @@ def test_another_server_is_connected_to(peer, shell, start_peer):
     assert len(other.player.executed) == 1
     assert peer.player.executed == []
     shell.session.close()
+
+
+def test_the_page_names_every_command_and_format(checkout):
+    page = (checkout / "docs" / "shell.md").read_text("utf-8")
+    missing = [name for name in COMMANDS if f"`{name}" not in page]
+    assert missing == []
+    assert [name for name in FORMATS if f"`{name}`" not in page] == []
