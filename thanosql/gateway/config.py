@@ -33,8 +33,8 @@ class GatewayConfig(ServiceConfig):
     most_requests: int = setting(64, "requests that are answered at the same time; more are refused with 429")
     upload_bytes: int = setting(
         (8 << 20) - (64 << 10),
-        "bytes of the largest form with a recording; it lies on disk from 1 MiB on. The query service's largest message "
-        "has to be larger",
+        "bytes of the largest form with a recording; it lies on disk from 1 MiB on. The query service's largest "
+        "message has to be larger",
     )
     body_bytes: int = setting(2 << 20, "bytes of the largest other body: a query with its parameters")
     header_seconds: float = setting(10.0, "a connection that has sent no whole request head for so long is closed")
