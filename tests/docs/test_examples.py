@@ -18,7 +18,7 @@ from tests.docs.conftest import TABLES
 from tests.docs.pages import PAGES, Block, read_blocks, read_prose
 from thanosql import Session
 from thanosql.cli import COMMANDS, main
-from thanosql.commands.serve import SERVICES
+from thanosql.commands.serve import PROGRAMS
 from thanosql.types import Role
 
 BLOCKS = tuple(block for page in PAGES for block in read_blocks(page))
@@ -95,7 +95,7 @@ def test_a_command_has_the_options_that_a_page_names(place: str, call: str, caps
     path = words[:1]
     if words[0] in ("serve", "token") and len(words) > 1 and re.fullmatch(r"[a-z]+", words[1]):
         path = words[:2]
-        assert words[0] != "serve" or words[1] in SERVICES, f"{place}: there is no service {words[1]}"
+        assert words[0] != "serve" or words[1] in PROGRAMS, f"{place}: there is no service {words[1]}"
     with pytest.raises(SystemExit):
         main([*path, "--help"])
     help_text = capsys.readouterr().out
