@@ -36,7 +36,9 @@ def terminal(peer, tmp_path):
 
 
 def test_results_are_text_as_wide_as_the_terminal(peer, terminal):
-    peer.plays(*peer.statement(Progress("transcribe", 1, 2), peer.rows(a=[1], text=["word " * 40]), kind="PREDICT"))
+    peer.plays(
+        *peer.statement(Progress("transcribe", 1, 2), peer.rows(a=[1, 2], text=["word " * 40] * 2), kind="PREDICT")
+    )
     shown = terminal("get_ipython().run_cell_magic('thanosql', '', 'PREDICT …')")
     assert "bigint" in shown
     assert "<table" not in shown
