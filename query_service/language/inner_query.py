@@ -184,7 +184,9 @@ def _refuse_side_effects(source: Source, tree: exp.Query, at: int) -> None:
                 NotSupported, f"{node.key.upper()} inside a query is not supported: a query changes nothing", at
             )
         if isinstance(node, (exp.Placeholder, exp.Parameter)):
-            hint = "A parameter is written :name; its value is given beside the text: session.sql(text, {'name': value})."
+            hint = (
+                "A parameter is written :name; its value is given beside the text: session.sql(text, {'name': value})."
+            )
             message = "parameters of another form than :name and ? are not supported"
             raise source.error(NotSupported, message, place_of(node, at), hint)
 

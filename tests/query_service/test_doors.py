@@ -132,7 +132,9 @@ def test_variables_of_a_notebook_are_values_and_never_text(address, shell):
     hostile = "it's; DROP TABLE t --"
     shell.user_ns |= {"said": hostile, "numbers": [1, 2], "limit": 1}
     shell.run_cell(f"%thanosql API_TOKEN=secret {address}")
-    query = "SELECT $said AS a, ':said' AS b, n::int FROM generate_series(1, 9) AS s(n) WHERE n IN :numbers LIMIT $limit"
+    query = (
+        "SELECT $said AS a, ':said' AS b, n::int FROM generate_series(1, 9) AS s(n) WHERE n IN :numbers LIMIT $limit"
+    )
     outcome = shell.run_cell(f"found = %thanosql {query}")
     assert outcome.error_in_exec is None
     assert shell.user_ns["found"].values.tolist() == [[hostile, ":said", 1]]
