@@ -6,11 +6,11 @@ import logging
 from dataclasses import dataclass
 
 from inference_service.engines.engine import Engine
-from inference_service.models.memory import give_back_memory
 from inference_service.models.versions import Files
 from inference_service.monitoring.figures import Figures, ModelFigures, Outcome
 from inference_service.planning.calibration import Calibration
 from inference_service.scheduling.batcher import Batcher
+from thanosql.freed_memory import give_back_memory
 from thanosql.language_model import LanguageModel, Weights
 from thanosql.modelstore import ModelDescription
 from thanosql.types import ModelStatistics, ServingPlan, ServingState

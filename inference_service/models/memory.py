@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +49,6 @@ def resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * _PAGE
     except OSError:  # not Linux
         return 0
-
-
-def give_back_memory() -> None:
-    """Gives the system what the C library keeps of freed memory, where that library can.
-
-    Models take and free hundreds of MB in pieces of all sizes, from many threads: without this the process keeps a
-    part of each version that was ever loaded (20 versions of a model of 33 MB: 120 → 206 MB; with it, 120 → 125).
-    """
-    with suppress(OSError, AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def count_graph_bytes(folder: Path) -> int:

@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from thanosql.configuration import ServiceConfig, parse_arguments
 from thanosql.errors import ThanoSQLError
+from thanosql.freed_memory import memory_given_back
 from thanosql.monitoring.calls import CallFigures
 from thanosql.monitoring.exposition import MetricsServer
 from thanosql.monitoring.families import Metrics
@@ -158,7 +159,8 @@ def run_service(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     log.info("listening on %s", server.address)
-    stopping.wait()
+    with memory_given_back():
+        stopping.wait()
     log.info("stopping: running calls may take up to %g s", config.grace)
     server.stop()
     log.info("stopped")
