@@ -102,18 +102,8 @@ class ThanoSQLMagics(Magics):
         elif command.verb == "cancel":
             self._show(self._open().cancel(command.argument))
         else:
-            return self._frame(self._take_up(command.argument))
+            return self._frame(self._open().attach(command.argument))
         return None
-
-    def _take_up(self, id: str) -> Result:
-        """Follows a statement, or the training that goes on without one since the services were started anew."""
-        try:
-            return _last(self._open().follow(id))
-        except NotFound as unknown:
-            try:
-                return self._open().sql("RESUME JOB :id", {"id": id})
-            except NotFound:
-                raise unknown from None
 
     def _run_cell(self, statements: Statements) -> None:
         """Runs statements and shows the result of each as it ends; the last goes into the variable, if one is named."""

@@ -49,7 +49,7 @@ def _row(clip: Clip, reference: str, predicted: str, others: Sequence[str]) -> s
 
 
 def _player(clip: Clip) -> str:
-    length = f" · {clip.seconds:.1f} s" if clip.seconds else ""
+    length = f" · {clip.seconds:.1f}\N{NO-BREAK SPACE}s" if clip.seconds else ""
     path = f'<div class="{QUIET}">{escape(visible(clip.path))}{length}</div>'
     if clip.error:
         return f"{path}<div>{escape(visible(clip.error))}</div>"

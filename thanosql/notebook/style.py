@@ -23,7 +23,8 @@ SHEET = (
     ".tq table{border-collapse:collapse;border:none;margin:0;font-variant-numeric:tabular-nums}"
     f".tq th,.tq td{{border:none;border-bottom:1px solid {_LINE};padding:.25em .8em;vertical-align:top;"
     "max-width:40em;white-space:pre-wrap;overflow-wrap:anywhere}"
-    f".tq thead th{{background:{_PAPER};vertical-align:bottom}}"
+    # A narrow column keeps its name in one piece.
+    f".tq thead th{{background:{_PAPER};vertical-align:bottom;overflow-wrap:break-word}}"
     ".tq .tq-whole{white-space:pre;overflow-wrap:normal}"
     ".tq:not(:has(details[open])) .tq-more{display:none}"
     ".tq details{margin:.3em 0}.tq summary{cursor:pointer}"
@@ -46,4 +47,6 @@ def frame(body: str) -> str:
 
 def quiet(text: str) -> str:
     """A quiet line; line breaks and runs of spaces are kept, as in a report's histograms."""
-    return f'<div class="{QUIET}" style="white-space:pre-wrap">{escape(text)}</div>'
+    # What has lines is set out in columns, as a report's histograms are.
+    columns = ";font-family:var(--jp-code-font-family,monospace)" if "\n " in text else ""
+    return f'<div class="{QUIET}" style="white-space:pre-wrap{columns}">{escape(text)}</div>'

@@ -355,6 +355,11 @@ class FineTuning:
         if self._curves is not None:
             self._curves.add(course.step, {"wer": wer, "cer": cer})
         self._save()
+        # Also after the last epoch, which no step follows that could tell it.
+        figures = {"loss": course.losses[-1], "epoch": float(epoch), "wer": wer}
+        if self._base_wer is not None:
+            figures["base_wer"] = self._base_wer
+        self._tell(Progress(f"evaluate after epoch {epoch}", course.step, self._steps, "steps", figures=figures))
         plateau = find_plateau(texts, course.losses)
         if plateau and plateau not in self._warned:
             self._warned.add(plateau)

@@ -104,7 +104,7 @@ def test_recordings_are_players_that_load_nothing_until_they_are_played():
     assert (seen.attributes["preload"], seen.attributes["aria-label"]) == ("none", "a/b.flac")
     assert seen.attributes["src"] == "data:audio/flac;base64,ZkxhQw=="
     assert "b" not in seen.tags
-    assert seen.cells[:4] == ["recording", "text", "a/b.flac · 2.5 s", seen.cells[3]]
+    assert seen.cells[:4] == ["recording", "text", "a/b.flac · 2.5\N{NO-BREAK SPACE}s", seen.cells[3]]
     assert seen.cells[3].startswith("<b>hello</b>")
 
 
@@ -123,7 +123,7 @@ def test_what_was_heard_stands_beside_what_was_said_with_marks_of_form_and_not_o
     seen = html_of(clip_of("the cat sat down", "a the cat sit"))
     assert Tags(seen).cells[:9] == [
         *("recording", "text", "predicted", "WER", "speaker"),
-        *("a.wav · 1.0 s", "the cat sat down", "a the cat sit", "75%"),
+        *("a.wav · 1.0\N{NO-BREAK SPACE}s", "the cat sat down", "a the cat sit", "75%"),
     ]
     assert "the cat <mark>sat</mark> <del>down</del>" in seen
     assert "<ins>a</ins> the cat <mark>sit</mark>" in seen
