@@ -31,6 +31,13 @@ COUNT_WAITING = """() => document.querySelectorAll('.jp-CodeCell .jp-InputPrompt
     .filter((prompt) => prompt.textContent.includes('*')).toArray().length"""
 IDLE = f"() => ({COUNT_WAITING})() === 0"
 
+# Cells come onto the page one after the other, the outputs of each with it.
+OPEN = """() => {
+    const widget = window.jupyterapp?.shell.currentWidget;
+    return widget?.context?.isReady && widget.content.widgets.every((cell) => cell.inViewport !== undefined
+        && cell.isPlaceholder() === false && (cell.model.type !== 'code' || cell.model.outputs.length === 0
+            || cell.node.querySelector('.jp-OutputArea-child') !== null));
+}"""
 KERNEL_IDLE = """() => {
     const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
     return context?.isReady && context.session?.kernel?.status === 'idle';
@@ -61,7 +68,7 @@ class Notebook:
     def __init__(self, page: Any, jupyter: Jupyter, name: str) -> None:
         self.page = page
         page.goto(jupyter.page(name))
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=OPENS_WITHIN)
+        page.wait_for_function(OPEN, timeout=OPENS_WITHIN)
 
     def wait_for_kernel(self) -> None:
         """Until its kernel waits for cells."""
@@ -117,6 +124,7 @@ class Notebook:
         # The cells stand at their places only when all above them are drawn.
         for _ in range(2):
             self.page.set_viewport_size({"width": WIDTH, "height": self._height()})
+            self.page.evaluate("() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0 }")
             self.page.wait_for_timeout(300)
         for text in texts:
             box = self.cell(text).bounding_box()
