@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from thanosql.errors import ThanoSQLError
+from thanosql.errors import NotFound, ThanoSQLError
 from thanosql.types import Event, JobState, Progress
 
 if TYPE_CHECKING:
@@ -91,7 +91,15 @@ class Job:
     def cancel(self) -> bool:
         """Stops it, and the training that it started; False: it had ended already."""
         try:
-            return self._session.stop(self.id)
+            if self._session.stop(self.id):
+                return True
+            # A training's id is not that of the statement which follows it, if there is one.
+            if "attempts" not in (told := self.status()).properties or told.state.ended:
+                return False
+            self._session.cancel(self.id)
+            return True
+        except NotFound:
+            return False
         except ThanoSQLError as error:
             raise error.with_traceback(None) from None
 

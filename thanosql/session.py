@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast, overload
 
 from thanosql.display import Display, Silence, suitable_display
 from thanosql.errors import Cancelled, DataError, InternalError, ThanoSQLError
-from thanosql.follow import follow, rejoin
+from thanosql.follow import follow
 from thanosql.interrupts import INTERRUPTED, interrupts_held_back
 from thanosql.job import Job
 from thanosql.parameters import GivenParameters, read_parameters
 from thanosql.result import Collector, Result
 from thanosql.row_stream import RowStream
+from thanosql.taking_up import take_up
 from thanosql.tokens import Tokens
 from thanosql.types import (
     ClipFailure,
@@ -215,7 +216,8 @@ class Session:
     ) -> Result:
         """Takes up statements that were sent before, by this program or another, and returns the result of the last.
 
-        They go on whether anybody follows them or not, and so they do when Ctrl-C ends this; `cancel` stops them.
+        They go on whether anybody follows them or not, and so they do when Ctrl-C ends this; `cancel` stops them. A
+        training is taken up too where its statement is gone, as after a new start of the server.
 
         Args:
             id: As LIST JOBS shows it, or `Result.id`; the first characters are enough.
@@ -225,7 +227,7 @@ class Session:
             on_event: As in `sql`.
 
         Raises:
-            NotFound: the server knows no such statement (any more).
+            NotFound: the server knows no such statement or training (any more); the hint says what can be done.
             TimedOut: they have not ended in that time; they go on.
             ThanoSQLError: how they end, where they fail.
         """
@@ -242,12 +244,15 @@ class Session:
     ) -> Iterator[Result]:
         """Takes up statements that were sent before, and yields the result of each as it ends; see `attach`."""
         return self._results(
-            lambda client: rejoin(client, id, next_event, timeout=timeout), _goes_on(id), progress, on_event
+            lambda client: take_up(client, id, next_event, self._describe, timeout), _goes_on(id), progress, on_event
         )
 
     def events_of(self, id: str, next_event: int = 0) -> Iterator[Event]:
         """Takes up statements that were sent before, and yields what happens in them; see `attach` and `events`."""
-        return self._events(lambda client: rejoin(client, id, next_event), _goes_on(id), Silence())
+        return self._events(lambda client: take_up(client, id, next_event, self._describe), _goes_on(id), Silence())
+
+    def _describe(self, id: str) -> dict[str, str | None]:
+        return Job(self, id).status().properties
 
     def cancel(self, id: str) -> Result:
         """Stops a statement or a training, whoever has started it: CANCEL JOB.

@@ -18,6 +18,11 @@ _PAUSE = 1.0
 SHOWN = 8
 """Characters of a job's id that are shown: enough to tell it from others."""
 
+MOST_PAST = 120
+"""Moments of a training's past that are told to who takes it up: enough for its curves."""
+_BREATH = 0.005
+"""Seconds after one, for the reader: a progress that nobody has taken is replaced by the next."""
+
 _EXPORTING = threading.Lock()
 """One export at a time, so that two PREDICTs with a model that both find unexported make one version of it."""
 
@@ -28,13 +33,14 @@ def shorten(job_id: str) -> str:
 
 
 def follow_job(
-    job_id: str, work: Work, next_event: int = 0, *, is_aside: bool = False
+    job_id: str, work: Work, next_event: int = 0, *, past: int = 0, is_aside: bool = False
 ) -> Generator[Progress | Notice, None, JobResult]:
     """What happens in a job from event `next_event` on, as it happens; returns its result.
 
     LIST JOBS shows the job in place of the statement that follows it, unless the job `is_aside`: one of several
     things that the statement does. A trainer that goes away is waited for: the job goes on from its last checkpoint
-    when it is back. A query that is cancelled stops the job.
+    when it is back. A query that is cancelled stops the job. The events before number `past` come at once and not as
+    they happen; of the progress among them `MOST_PAST` moments are told.
 
     Raises:
         JobFailed, Cancelled: how the job ended, where it did not succeed.
@@ -44,6 +50,7 @@ def follow_job(
         work.queries.tell(work.query_id, job=job_id)
     away_since: float | None = None
     pacer = Pacer()
+    stride = -(-past // MOST_PAST) or 1
     ended = False
     try:
         while True:
@@ -53,7 +60,11 @@ def follow_job(
                     if isinstance(event.event, JobResult):
                         ended = True
                         return event.event
-                    if isinstance(event.event, Notice) or pacer.lets_through(event.event, work.clock()):
+                    if event.number < past and isinstance(event.event, Progress):
+                        if event.number % stride == 0:
+                            yield event.event
+                            work.cancellation.wait(_BREATH)
+                    elif isinstance(event.event, Notice) or pacer.lets_through(event.event, work.clock()):
                         yield event.event
                 raise JobFailed(f"the job {job_id} ended without a result", hint="The log of trainer_service says why.")
             except Unavailable as error:

@@ -72,7 +72,7 @@ def _stop_query(query: QueryStatus, work: Work) -> Steps:
 
 
 def take_up_job(step: TakeUpJob, work: Work) -> Steps:
-    """RESUME JOB: the events of the job from now on, and the row of its result.
+    """RESUME JOB: the events of the job from now on, of one that runs also what it has told before; then its row.
 
     Raises:
         DataError: it has succeeded, or what it needs is not kept any more, or it is no training.
@@ -91,8 +91,9 @@ def take_up_job(step: TakeUpJob, work: Work) -> Steps:
         trainer.resume_job(job.id)
     except DataError as error:
         raise work.source.placed(error, step.job.at) from error
-    next_event = known[job.id].next_event if job.id in known else 0
-    result = yield from follow_job(job.id, work, next_event)
+    told = known[job.id].next_event if job.id in known else 0
+    # What an ended attempt said is of no interest any more; of one that runs, the curves begin at its beginning.
+    result = yield from follow_job(job.id, work, told if job.state.ended else 0, past=told)
     yield result_rows(result)
     return Outcome(1, version=result.version)
 

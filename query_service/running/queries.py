@@ -106,7 +106,8 @@ class QueryRegistry:
         """Reads a query that runs or has lately ended.
 
         Args:
-            query_id: The first characters are enough, where no other id begins with them.
+            query_id: The first characters are enough, where no other id begins with them. The id of a training, which
+                LIST JOBS shows in place of the statement that follows it, stands for that statement.
             next_event: Number of the event to begin with.
 
         Raises:
@@ -121,6 +122,7 @@ class QueryRegistry:
                 if len(meant) > 1:
                     ids = ", ".join(each.id for each in meant[:5])
                     raise NotFound(f"{len(meant)} statements begin with {query_id!r}", hint=f"Give more of it: {ids}.")
+                query = query or self._find_follower(query_id)
         if query is None:
             raise NotFound(
                 f"there is no statement {query_id!r} here: none of that id was sent, or it ended too long ago, "
@@ -202,6 +204,16 @@ class QueryRegistry:
         """The queries of the caller's workspace."""
         workspace = current_identity().workspace
         return [query for (of, _), query in self._queries.items() if of == workspace]
+
+    def _find_follower(self, job_id: str) -> RunningQuery | None:
+        """The query that follows the training whose id is, or begins so: of several, the one that tells the most."""
+        followers = [query for query in self._list_here() if query.status.job.startswith(job_id)]
+        if len(jobs := sorted({query.status.job for query in followers})) > 1:
+            ids = ", ".join(jobs[:5])
+            raise NotFound(f"{len(jobs)} trainings begin with {job_id!r}", hint=f"Give more of it: {ids}.")
+        # Those that run know how it goes now, and the first of them from the beginning; else the last knows the end.
+        running = [query for query in followers if query.ended_at is None]
+        return running[0] if running else followers[-1] if followers else None
 
     def _run(self, query: RunningQuery) -> None:
         query.run(self._work, self._clock, self._now)

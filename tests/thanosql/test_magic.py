@@ -165,15 +165,6 @@ def test_the_result_of_a_cell_is_the_underscore(peer, notebook):
     assert notebook.shell.user_ns["_"].to_pandas().to_dict("list") == {"a": [1, 2]}
 
 
-def test_a_training_whose_statement_is_gone_is_taken_up_too(peer, notebook):
-    peer.plays(*peer.statement(peer.rows(model=["m"]), kind="RESUME JOB"))
-    notebook.run(f"%thanosql {peer.address}")
-    notebook.run("df = %thanosql attach 4f2e91ab")
-    assert notebook.error is None
-    assert notebook.shell.user_ns["df"].to_dict("list") == {"model": ["m"]}
-    assert [text.split(":")[0].strip() for text in peer.player.executed] == ["RESUME JOB"]
-
-
 def test_jobs_are_listed_and_one_is_cancelled(peer, notebook):
     peer.plays(*peer.statement(peer.rows(id=["4f2e91ab"]), kind="LIST JOBS"))
     notebook.run(f"%thanosql {peer.address}")
