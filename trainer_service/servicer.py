@@ -89,16 +89,18 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         check_spec(spec)
         folder = JobFolder(self._here.jobs, uuid.uuid4().hex)
         folder.create(from_message(request.rows, Rows) for request in requests)
-        note_origin(folder.path)
+        may_be_known = False
         try:
+            note_origin(folder.path)
             ahead = [job for job in self._catalog.list_jobs() if not job.state.ended]
             if (notice := announce_turn(ahead)) is not None:
                 folder.events.append(notice)
+            may_be_known = True
             job = insist(lambda: self._catalog.create_job(folder.path.name, spec), lambda: not context.is_active())
-        except (Unavailable, TimedOut):
-            raise  # the catalog may have the job, whose rows these are; if not, they are an orphan's and go in time
-        except BaseException:
-            folder.remove()
+        except BaseException as error:
+            # The catalog may have the job, whose rows these are; if not, they are an orphan's and go in time.
+            if not (may_be_known and isinstance(error, Unavailable | TimedOut)):
+                folder.remove()
             raise
         self._worker.wake()
         return to_message(job, types_pb2.Job)

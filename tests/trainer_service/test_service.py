@@ -26,7 +26,7 @@ from catalog_service import __main__ as catalog_main
 from catalog_service.config import CatalogConfig
 from thanosql.audio import read_audio
 from thanosql.clients import CatalogClient, TrainerClient
-from thanosql.errors import Cancelled, DataError, InvalidOption, JobFailed, NotFound
+from thanosql.errors import Cancelled, DataError, InvalidOption, JobFailed, NotFound, Unavailable
 from thanosql.held_out import read_sample
 from thanosql.modelstore import read_description, version_folder
 from thanosql.rpc.channel import open_channel
@@ -376,6 +376,20 @@ def test_a_trainer_starts_without_its_catalog_and_finds_it_later(
             list(client.watch_job(job.id))
     trainer.stop()
     catalog.stop()
+
+
+def test_a_job_that_the_catalog_cannot_have_heard_of_leaves_no_folder(
+    services: Services, rows: list[dict[str, str | None]], tmp_path: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        config = replace(services.config, state=tmp_path / "state", catalog=f"127.0.0.1:{port}")
+        trainer = trainer_main.start(config)
+        with open_channel(trainer.address) as channel, pytest.raises(Unavailable):
+            TrainerClient(channel).submit_job(SPEC, [make_rows(rows)])
+        trainer.stop()
+    assert list(config.jobs.glob("*")) == []
 
 
 def test_the_trainer_loads_nothing_heavy_itself() -> None:
