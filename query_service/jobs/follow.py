@@ -40,7 +40,7 @@ def follow_job(
     LIST JOBS shows the job in place of the statement that follows it, unless the job `is_aside`: one of several
     things that the statement does. A trainer that goes away is waited for: the job goes on from its last checkpoint
     when it is back. A query that is cancelled stops the job. The events before number `past` come at once and not as
-    they happen; of the progress among them `MOST_PAST` moments are told.
+    they happen; of the progress among them about `MOST_PAST` moments are told, and every evaluation.
 
     Raises:
         JobFailed, Cancelled: how the job ended, where it did not succeed.
@@ -50,7 +50,7 @@ def follow_job(
         work.queries.tell(work.query_id, job=job_id)
     away_since: float | None = None
     pacer = Pacer()
-    stride = -(-past // MOST_PAST) or 1
+    stride, wer = -(-past // MOST_PAST) or 1, -1.0
     ended = False
     try:
         while True:
@@ -61,7 +61,9 @@ def follow_job(
                         ended = True
                         return event.event
                     if event.number < past and isinstance(event.event, Progress):
-                        if event.number % stride == 0:
+                        now = event.event.figures.get("wer", wer)
+                        if event.number % stride == 0 or now != wer:
+                            wer = now
                             yield event.event
                             work.cancellation.wait(_BREATH)
                     elif isinstance(event.event, Notice) or pacer.lets_through(event.event, work.clock()):
