@@ -16,6 +16,7 @@ import thanosql
 from tests.thanosql.test_notebook import run_cells
 from thanosql import Session, errors
 from thanosql.running import read_note
+from thanosql.types import Event, Progress
 
 RECORDING = "tutorial_data/librispeech_data/000.flac"
 
@@ -148,8 +149,15 @@ def test_a_training_goes_on_when_the_kernel_that_began_it_has_been_restarted(pre
     with thanosql.connect(workspace=tmp_path) as session:
         (job, *_) = session.sql("LIST JOBS", progress=False)
         assert (job.kind, job.model, job.state) == ("build", "begun", "running")
-        result = session.sql(f"RESUME JOB {job.id}", progress=False)
+        losses: list[float] = []
+
+        def note(event: Event) -> None:
+            if isinstance(event.event, Progress) and "loss" in event.event.figures:
+                losses.append(event.event.done)
+
+        result = session.attach(job.id, progress=False, on_event=note)
         assert next(iter(result)).model == "begun"
+        assert losses, "the curves go on"
         (job, *_) = session.sql("LIST JOBS", progress=False)
         assert (job.state, job.attempts) == ("succeeded", 2)
         assert next(iter(session.sql("PREDICT USING begun AS SELECT * FROM t LIMIT 1", progress=False))).predicted

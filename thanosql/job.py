@@ -36,7 +36,7 @@ class Job:
     """Statements that were sent, made by `Session.submit` and `Session.job`.
 
     A job goes on when its session is closed and when this program ends; `session.job(id)` finds it again, for an hour
-    after its end. In local mode it ends with the process that runs the services.
+    after its end. In local mode it ends with the process that runs the services; a training goes on in the next.
 
     Args:
         session: Asks the server.
