@@ -14,7 +14,7 @@ from thanosql.gateway.server import HttpServer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http.md").read_text("utf-8")
 SHELL = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-(PYTHON,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+(PYTHON,) = re.findall(r"```python[ a-z]*\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize("example", SHELL, ids=[f"example {number}" for number, _ in enumerate(SHELL, 1)])

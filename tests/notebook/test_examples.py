@@ -64,6 +64,7 @@ def test_a_recording_in_it_is_a_short_file_of_its_own(checkout, name):
     assert max(len(clip) for clip in clips) < 100_000
 
 
+@pytest.mark.slow
 def test_a_saved_tutorial_shows_its_tables_pictures_and_players_where_nothing_runs(window, start_jupyter):
     """Also on a machine that does not trust it, where Jupyter takes scripts and much of HTML away."""
     tutorial = Notebook(window, start_jupyter(), "examples/tutorial.ipynb")

@@ -101,7 +101,7 @@ def test_a_terminal_shows_the_result_of_each(script, address, command):
         env=environment,
     )
     assert run.returncode == 0, run.stderr
-    ends = [line for line in run.stdout.splitlines() if re.search(r" · [\d.]+ m?s$", line)]
+    ends = [line for line in (run.stdout + run.stderr).splitlines() if re.search(r" · [\d.]+ m?s$", line)]
     assert len(ends) == len(KINDS)
     assert sum(line.startswith("Success") for line in ends) == 6
     assert "substitutions" in run.stdout

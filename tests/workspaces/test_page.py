@@ -31,7 +31,8 @@ def test_the_statements_that_remove_a_workspace_leave_no_row_of_it_and_all_of_th
         Transcripts(database, name, 100).store(MODEL, 1, [CachedTranscript(AudioKey("a.wav", 1, 2), "x")], NOW)
         Tokens(database).create("kim", Role.READER, name, 0, NOW)
     before = _count(database)
-    (script,) = re.findall(r"```sql\n(.*?)```", (checkout / "docs" / "workspaces.md").read_text("utf-8"), re.DOTALL)
+    page = (checkout / "docs" / "workspaces.md").read_text("utf-8")
+    (script,) = re.findall(r"```sql parse\n(.*?)```", page, re.DOTALL)
     with database.write() as connection:
         for statement in script.strip().splitlines():
             connection.exec_driver_sql(statement.replace("NAME", "calls"))

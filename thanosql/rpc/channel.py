@@ -54,6 +54,7 @@ NOT_RETRIED = (
     ("QueryService", "Execute"),
     ("QueryService", "Attach"),
     ("QueryService", "Upload"),
+    ("QueryService", "Transcribe"),
     ("QueryService", "CreateToken"),
     ("CatalogService", "CreateToken"),
 )
