@@ -88,7 +88,7 @@ def test_plain_grpc_gives_the_events_of_each(script, address):
     assert [each.message for each in done if each.message] == ["Success"] * 6
 
 
-@pytest.mark.parametrize("command", [("sql", "-f", "-"), ("shell",)])
+@pytest.mark.parametrize("command", [("sql", "--timing", "-f", "-"), ("shell",)])
 def test_a_terminal_shows_the_result_of_each(script, address, command):
     environment = {**os.environ, "THANOSQL_ADDRESS": address, "THANOSQL_API_TOKEN": "secret", "COLUMNS": "160"}
     run = subprocess.run(
