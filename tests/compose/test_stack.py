@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import soundfile
 
 import thanosql
 from tests.compose.stack import SERVICES, Stack, until_it_works
@@ -94,7 +96,10 @@ def test_every_statement_of_the_tutorial_succeeds(results: dict[str, Result]) ->
 def test_print_audio_sends_the_recordings_that_the_checkout_has(results: dict[str, Result], checkout: Path) -> None:
     clips = results[STEPS[2][1]].clips
     assert len(clips) == 3
-    assert [clip.audio for clip in clips] == [(checkout / clip.path).read_bytes() for clip in clips]
+    for clip in clips:
+        with soundfile.SoundFile(io.BytesIO(clip.audio)) as sent, soundfile.SoundFile(checkout / clip.path) as file:
+            # The encoder pads by some thousand samples.
+            assert sent.frames / sent.samplerate == pytest.approx(file.frames / file.samplerate, abs=0.2)
 
 
 def test_the_pre_trained_model_says_the_same_as_in_local_mode(
