@@ -58,25 +58,36 @@ def cut(text: str, length: int) -> str:
 
 
 def find_word_edits(reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator[WordEdit]:
-    """The edits of a least (Levenshtein) alignment of words, in order.
+    """The edits of `align_words`, without the words that are right.
+
+    >>> list(find_word_edits("we like ice cream".split(), "we like cream's".split()))
+    [('ice', ''), ('cream', "cream's")]
+    """
+    return ((said, heard) for said, heard in align_words(reference, hypothesis) if said != heard)
+
+
+def align_words(reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator[WordEdit]:
+    """A least (Levenshtein) alignment of words, in order: each word of the reference beside the one heard for it.
 
     Which words of a run of wrong ones stand for which others, the least number of edits leaves open: n words
     against m cost the larger of the two however they are paired. They are paired by how alike they look, so
     that "ice cream" heard as "cream's" is "cream" misheard and "ice" left out, and not the other way round.
 
-    >>> list(find_word_edits("we like ice cream".split(), "we like cream's".split()))
+    >>> list(align_words("ice cream".split(), "cream's".split()))
     [('ice', ''), ('cream', "cream's")]
     """
     from rapidfuzz.distance import Levenshtein
 
     run: tuple[list[str], list[str]] = [], []
     for step in Levenshtein.opcodes(reference, hypothesis):
+        said, heard = reference[step.src_start : step.src_end], hypothesis[step.dest_start : step.dest_end]
         if step.tag == "equal":
             yield from _pair(*run)
             run = [], []
+            yield from zip(said, heard, strict=True)
         else:
-            run[0].extend(reference[step.src_start : step.src_end])
-            run[1].extend(hypothesis[step.dest_start : step.dest_end])
+            run[0].extend(said)
+            run[1].extend(heard)
     yield from _pair(*run)
 
 

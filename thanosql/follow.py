@@ -7,11 +7,14 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from thanosql.errors import Cancelled, NotFound, ThanoSQLError, TimedOut, Unavailable
 from thanosql.parameters import Parameter
 from thanosql.types import Event, Notice, Severity
+
+if TYPE_CHECKING:
+    from thanosql.clients import QueryClient
 
 PATIENCE = 30.0
 """Seconds for which a broken stream is taken up again before the query is given up."""
@@ -20,22 +23,8 @@ LONGEST_PAUSE = 3.0
 _CLOCKS_APART = 0.1
 
 
-class QueryCalls(Protocol):
-    """What this module needs of `thanosql.clients.QueryClient`."""
-
-    # What follows the id is given only where there is something to give.
-    def execute(self, text: str, query_id: str = "") -> Iterator[Event]:
-        """Starts a query."""
-
-    def attach(self, query_id: str, next_event: int = 0) -> Iterator[Event]:
-        """Follows a query that was started before."""
-
-    def cancel(self, query_id: str) -> bool:
-        """Stops a query."""
-
-
 def follow(
-    client: QueryCalls,
+    client: QueryClient,
     text: str,
     parameters: Sequence[Parameter] = (),
     *,
@@ -55,8 +44,7 @@ def follow(
     """
     query_id = str(uuid.uuid4())
     ended = False
-    given = (tuple(parameters),) if parameters else ()
-    start = partial(client.execute, text, query_id, *given)
+    start = partial(client.execute, text, query_id, parameters)
     try:
         yield from _through_breaks(client, start, query_id, 0, _Limit(timeout, clock), patience, clock, sleep)
         ended = True
@@ -73,7 +61,7 @@ def follow(
 
 
 def rejoin(
-    client: QueryCalls,
+    client: QueryClient,
     query_id: str,
     next_event: int = 0,
     *,
@@ -118,7 +106,7 @@ class _Limit:
 
     def begin(self, call: Callable[..., Iterator[Event]]) -> Iterator[Event]:
         """The stream of a call, which ends with the time."""
-        return call() if self.left is None else call(timeout=self.left)
+        return call(timeout=self.left)
 
     def check(self) -> None:
         """Raises where there is no time left."""
@@ -127,7 +115,7 @@ class _Limit:
 
 
 def _through_breaks(
-    client: QueryCalls,
+    client: QueryClient,
     start: Callable[..., Iterator[Event]],
     query_id: str,
     next_event: int,

@@ -286,7 +286,7 @@ class Session:
         *,
         timeout: float | None = None,
         progress: bool = True,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event]:
         """Runs the statements of `text` and yields what happens as it comes, rows too; nothing of it is held.
 
         A caller that stops early stops the statement.

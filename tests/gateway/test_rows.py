@@ -11,7 +11,7 @@ import pytest
 from thanosql.gateway.failures import Refusal
 from thanosql.gateway.queries import choose_format, read_query
 from thanosql.gateway.results import FORMATS
-from thanosql.gateway.rows import as_json, describe_columns, read_rows
+from thanosql.json_rows import as_json, describe_columns, read_rows
 
 
 def test_values_that_json_has_not_are_text():

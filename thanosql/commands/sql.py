@@ -124,9 +124,9 @@ def _read(options: argparse.Namespace) -> Script:
 
 
 def _check_parameters(parameters: dict[str, Value], script: Script, wrong: Callable[[str], int]) -> None:
-    from thanosql.shell.script import parameters_in
+    from thanosql.statement_text import find_parameters
 
-    named = parameters_in(script.text) if parameters else frozenset()
+    named = {each.name for each in find_parameters(script.text)}
     for name in parameters:
         if name not in named:
             wrong(f"argument --param: no statement has :{name}")

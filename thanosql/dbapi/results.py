@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from thanosql.dbapi.rows import RowReader
-from thanosql.display import Silence
-from thanosql.follow import follow
-from thanosql.interrupts import INTERRUPTED
-from thanosql.parameters import Parameter, read_parameters
 from thanosql.result import Collector, Result, read_batches
+from thanosql.statement_text import split
 from thanosql.types import Clip, Event, Notice, Rows, StatementDone, StatementStarted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from thanosql.clients import QueryClient
     from thanosql.session import Session
 
 STREAMED = ("SELECT", "PREDICT", "EVALUATE", "LIST", "DESCRIBE")
 """Kinds of statements that change nothing, so that one whose rows nobody wants any more may be stopped."""
-
-_SEVERAL = re.compile(r";\s*\S")
 
 
 class StatementResult(Protocol):
@@ -53,7 +46,7 @@ class HeldResult:
 class StreamedResult:
     """The result of a statement that runs: its first rows have come, the others are read as they are asked for."""
 
-    def __init__(self, first: Rows, events: Iterator[Event], notices: list[Notice]) -> None:
+    def __init__(self, first: Rows, events: Generator[Event], notices: list[Notice]) -> None:
         self.count = -1
         self._events, self._notices = events, notices
         batches = self._read(first)
@@ -62,8 +55,7 @@ class StreamedResult:
 
     def close(self) -> None:
         """Stops the statement, if it still runs."""
-        if isinstance(self._events, Generator):
-            self._events.close()
+        self._events.close()
 
     def _read(self, first: Rows) -> Iterator[pa.RecordBatch]:
         yield from read_batches(first)
@@ -90,13 +82,12 @@ def run(session: Session, text: str, parameters: Any, notices: list[Notice]) -> 
         ThanoSQLError: the first failure.
     """
     results = _run(session, text, parameters, notices)
-    return iter(list(results)) if _SEVERAL.search(text) else results
+    return results if _is_one(text) else iter(list(results))
 
 
 def _run(session: Session, text: str, parameters: Any, notices: list[Notice]) -> Iterator[StatementResult]:
-    given = read_parameters(parameters or None)
-    is_streamed = not _SEVERAL.search(text)
-    events = session._events(lambda client: follow(_WithParameters(client, given), text), INTERRUPTED, Silence())
+    is_streamed = _is_one(text)
+    events = session.events(text, parameters or None, progress=False)
     collector = Collector(StatementStarted("", 0, "", ""))
     for event in events:
         if isinstance(event.event, StatementStarted):
@@ -108,6 +99,10 @@ def _run(session: Session, text: str, parameters: Any, notices: list[Notice]) ->
             return
         elif (result := collector.add(event)) is not None:
             yield _held(result)
+
+
+def _is_one(text: str) -> bool:
+    return len(split(text)) <= 1
 
 
 def _held(result: Result) -> HeldResult:
@@ -137,15 +132,3 @@ def _as_row(clip: Clip) -> pa.RecordBatch:
 def _again(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     yield first
     yield from rest
-
-
-class _WithParameters:
-    """The calls of a client; those that start a query take the parameters along."""
-
-    def __init__(self, client: QueryClient, parameters: tuple[Parameter, ...]) -> None:
-        self._client, self._parameters = client, parameters
-        self.attach, self.cancel = client.attach, client.cancel
-
-    def execute(self, text: str, query_id: str = "") -> Iterator[Event]:
-        """Starts a query."""
-        return self._client.execute(text, query_id, self._parameters)

@@ -19,9 +19,9 @@ from thanosql.errors import NotFound, ThanoSQLError
 from thanosql.gateway.callers import Callers
 from thanosql.gateway.failures import Refusal, invalid
 from thanosql.gateway.results import FORMATS, Write
-from thanosql.gateway.rows import as_json
 from thanosql.gateway.statements import run_statement
 from thanosql.gateway.threads import read_in_threads, unless_left
+from thanosql.json_rows import as_json
 from thanosql.parameters import Parameter, read_parameters
 from thanosql.rpc.logs import set_query_id
 from thanosql.types import Event

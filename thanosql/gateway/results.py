@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from thanosql.errors import DataError, ThanoSQLError
 from thanosql.gateway.failures import describe
-from thanosql.gateway.rows import as_json, describe_columns, read_rows
+from thanosql.json_rows import as_json, describe_columns, read_rows
 from thanosql.result import read_batches
 from thanosql.types import Clip, Event, Notice, Progress, Rows, StatementDone, StatementStarted
 

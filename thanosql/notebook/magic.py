@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from thanosql.connection import ClientSettings, connect
-from thanosql.errors import NotFound, ThanoSQLError
+from thanosql.errors import ThanoSQLError
 from thanosql.notebook.lines import Command, Statements, read_line, read_statements, take_settings
 from thanosql.notebook.mistakes import explain
 from thanosql.notebook.variables import bind_variables
@@ -88,7 +87,8 @@ class ThanoSQLMagics(Magics):
         if asked.variable:
             self._run_cell(asked)
             return None
-        return self._frame(_last(self._run(asked)))
+        bound = bind_variables(asked.text, self._shell.user_ns)
+        return self._frame(self._open().sql(bound.text, bound.parameters))
 
     def _obey(self, command: Command) -> pandas.DataFrame | None:
         if command.verb == "connect":
@@ -108,7 +108,8 @@ class ThanoSQLMagics(Magics):
     def _run_cell(self, statements: Statements) -> None:
         """Runs statements and shows the result of each as it ends; the last goes into the variable, if one is named."""
         held: Result | None = None
-        for result in self._run(statements):
+        bound = bind_variables(statements.text, self._shell.user_ns)
+        for result in self._open().run(bound.text, bound.parameters):
             if held is not None:
                 self._show(held)
             held = result
@@ -120,10 +121,6 @@ class ThanoSQLMagics(Magics):
 
             self._shell.user_ns[statements.variable] = held
             print(f"{statements.variable}: {summary(held, 0)}")
-
-    def _run(self, statements: Statements) -> Iterator[Result]:
-        bound = bind_variables(statements.text, self._shell.user_ns)
-        return self._open().run(bound.text, bound.parameters)
 
     def _frame(self, result: Result) -> pandas.DataFrame | None:
         """The rows as a data frame; a result without rows is shown."""
@@ -165,15 +162,6 @@ class ThanoSQLMagics(Magics):
             else:
                 self._session = connect(workspace=self._workspace or ClientSettings.from_env().workspace)
         return self._session
-
-
-def _last(results: Iterator[Result]) -> Result:
-    result = None
-    for result in results:  # noqa: B007 - the last one is wanted
-        pass
-    if result is None:
-        raise NotFound("there is no statement in the text", hint="For a start: %thanosql LIST TABLE")
-    return result
 
 
 def load(shell: Any) -> None:

@@ -5,23 +5,13 @@ They travel beside the text and are never pasted into it: a text with quotes in 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from thanosql.errors import DataError, StatementError
 from thanosql.parameters import read_parameters
-
-_PIECES = re.compile(
-    r"""(?P<text>[eE]'(?:[^'\\]|\\.|'')*'?|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|\$(?P<tag>[^\W\d]\w*|)\$.*?(?:\$(?P=tag)\$|\Z))
-    |   (?P<comment>--[^\n]*|^[ \t]*\#(?!>)[^\n]*|/\*.*?(?:\*/|\Z))
-    |   (?P<cast>::)
-    |   (?P<mark>[:$])(?P<name>[^\W\d]\w*)
-    |   (?P<value>\w+)
-    |   (?P<other>\S)""",
-    re.DOTALL | re.MULTILINE | re.VERBOSE,
-)
+from thanosql.statement_text import Mark, find_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +26,6 @@ class BoundText:
 def bind_variables(text: str, variables: Mapping[str, Any]) -> BoundText:
     """Takes the values of the variables that `text` names outside strings, quoted names and comments.
 
-    A `:name` in square brackets behind a value is the end of a slice, as in `list[1:n]`, and is left to the server.
-
     >>> bind_variables("SELECT '$a' FROM t WHERE b = $b", {"b": "it's"})
     BoundText(text="SELECT '$a' FROM t WHERE b = :b", parameters={'b': "it's"})
 
@@ -47,39 +35,32 @@ def bind_variables(text: str, variables: Mapping[str, Any]) -> BoundText:
     """
     written: list[str] = []
     values: dict[str, Any] = {}
-    brackets: list[str] = []
-    begin, ends_value = 0, False
-    for piece in _PIECES.finditer(text):
-        name = piece["name"]
-        if name and not (piece["mark"] == ":" and brackets[-1:] == ["["] and ends_value):
-            values[name] = _value_of(name, piece, variables)
-            written += [text[begin : piece.start()], f":{name}"]
-            begin = piece.end()
-        if piece["other"] in ("[", "(", "{"):
-            brackets.append(piece["other"])
-        elif piece["other"] in ("]", ")", "}") and brackets:
-            brackets.pop()
-        if not piece["comment"]:
-            ends_value = bool(piece["value"] or piece["text"] or name) or piece["other"] in ("]", ")")
+    begin = 0
+    for mark in find_parameters(text, ":$"):
+        values[mark.name] = _value_of(mark, text, variables)
+        written += [text[begin : mark.start], f":{mark.name}"]
+        begin = mark.end
     return BoundText("".join([*written, text[begin:]]), values)
 
 
-def _value_of(name: str, piece: re.Match[str], variables: Mapping[str, Any]) -> Any:
+def _value_of(mark: Mark, text: str, variables: Mapping[str, Any]) -> Any:
+    name = mark.name
     if name not in variables:
+        written = text[mark.start : mark.end]
         raise StatementError(
             f"there is no variable {name!r} in this notebook",
-            hint=f"Give it a value in a cell before: {name} = …; in quotes, '{piece[0]}' is a text.",
-            **_place(piece),
+            hint=f"Give it a value in a cell before: {name} = …; in quotes, '{written}' is a text.",
+            **_place(mark, text),
         )
     try:
         read_parameters({name: variables[name]})
     except DataError as error:
-        raise DataError(error.message, hint=error.hint, **_place(piece)) from None
+        raise DataError(error.message, hint=error.hint, **_place(mark, text)) from None
     return variables[name]
 
 
-def _place(piece: re.Match[str]) -> dict[str, Any]:
-    before = piece.string[: piece.start()]
+def _place(mark: Mark, text: str) -> dict[str, Any]:
+    before = text[: mark.start]
     line = before.count("\n")
-    column = piece.start() - (before.rfind("\n") + 1) + 1
-    return {"line": line + 1, "column": column, "excerpt": piece.string.splitlines()[line]}
+    column = mark.start - (before.rfind("\n") + 1) + 1
+    return {"line": line + 1, "column": column, "excerpt": text.splitlines()[line]}

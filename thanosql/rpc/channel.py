@@ -125,6 +125,18 @@ class _CallDetails(NamedTuple):
     compression: grpc.Compression | None
 
 
+def with_metadata(details: grpc.ClientCallDetails, metadata: list[tuple[str, str | bytes]]) -> grpc.ClientCallDetails:
+    """The details of a call, with other metadata."""
+    return _CallDetails(  # type: ignore[return-value]  # gRPC asks for the attributes alone
+        method=details.method,
+        timeout=details.timeout,
+        metadata=metadata,
+        credentials=details.credentials,
+        wait_for_ready=details.wait_for_ready,
+        compression=details.compression,
+    )
+
+
 class _MetadataSender(
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
@@ -153,15 +165,7 @@ class _MetadataSender(
             metadata += headers
         else:
             metadata += user_headers()
-        sent = _CallDetails(
-            method=details.method,
-            timeout=details.timeout,
-            metadata=metadata,
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-            compression=details.compression,
-        )
-        call = continuation(sent, request)
+        call = continuation(with_metadata(details, metadata), request)
         if end is not None:
             _when_done(call, end)
         return call

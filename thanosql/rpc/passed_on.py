@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
+
+from thanosql.rpc.channel import with_metadata
 
 
 def pass_on(channel: grpc.Channel, metadata: Sequence[tuple[str, str]]) -> grpc.Channel:
     """`channel`, with `metadata` on each call; nothing is opened for it, and it need not be closed."""
     return grpc.intercept_channel(channel, _Sender(metadata))
-
-
-class _CallDetails(NamedTuple):
-    method: str
-    timeout: float | None
-    metadata: list[tuple[str, str | bytes]]
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
 
 
 class _Sender(
@@ -32,15 +25,8 @@ class _Sender(
         self._metadata = metadata
 
     def _send(self, continuation: Callable[[Any, Any], Any], details: grpc.ClientCallDetails, request: Any) -> Any:
-        sent = _CallDetails(
-            method=details.method,
-            timeout=details.timeout,
-            metadata=[*(details.metadata or ()), *self._metadata],
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-            compression=details.compression,
-        )
-        return continuation(sent, request)
+        metadata = [*(details.metadata or ()), *self._metadata]
+        return continuation(with_metadata(details, metadata), request)
 
     intercept_unary_unary = _send  # type: ignore[assignment]
     intercept_unary_stream = _send  # type: ignore[assignment]

@@ -11,7 +11,7 @@ from pathlib import Path
 from thanosql.lexer import LEADING, QUERY, SPEECH
 from thanosql.manual import OptionManual, manual
 from thanosql.shell.names import Names
-from thanosql.shell.script import last_statement
+from thanosql.statement_text import last_statement
 
 _TOKENS = re.compile(r"""'(?:[^']|'')*'?|"(?:[^"]|"")*"?|[^\W\d]\w*|\d[\w.]*|\S""")
 _BARE = re.compile(r"[a-z_]\w*")

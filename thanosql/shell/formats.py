@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from thanosql.errors import NotSupported
+from thanosql.json_rows import as_json
 from thanosql.tables import cell, is_number, visible
 
 if TYPE_CHECKING:
@@ -213,14 +211,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return "\\x" + value.hex()
     if isinstance(value, (list, dict, tuple)):
-        return json.dumps(_as_json(value), ensure_ascii=False)
+        return json.dumps(as_json(value), ensure_ascii=False)
     return value
 
 
 def _objects(batch: pa.RecordBatch) -> Iterator[str]:
     names = _distinct(batch.schema.names)
     for row in rows_of(batch):
-        values = {name: _as_json(value) for name, value in zip(names, row, strict=True)}
+        values = {name: as_json(value) for name, value in zip(names, row, strict=True)}
         yield json.dumps(values, ensure_ascii=False)
 
 
@@ -234,21 +232,3 @@ def _distinct(names: Sequence[str]) -> list[str]:
             candidate = f"{name}_{number}"
         distinct.append(candidate)
     return distinct
-
-
-def _as_json(value: Any) -> Any:
-    """A value as JSON has it: moments as ISO 8601 texts, what is no finite number as null, bytes as `\\x` and hex."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        # A number where no digit is lost by it.
-        return float(value) if Decimal(repr(float(value))) == value else str(value)
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {str(name): _as_json(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_as_json(each) for each in value]
-    if isinstance(value, bytes):
-        return plain(value)
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -14,8 +14,8 @@ from thanosql.session import Session
 from thanosql.shell.commands import WORDS, run_command, run_script
 from thanosql.shell.output import Output
 from thanosql.shell.paging import page
-from thanosql.shell.script import ends_statement, is_blank
 from thanosql.shell.state import Shell
+from thanosql.statement_text import ends_statement, is_blank
 
 
 def run(open: Callable[[], Session], folder: Path | None = None, *, vi: bool = False) -> int:

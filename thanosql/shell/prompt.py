@@ -25,8 +25,8 @@ from thanosql.shell.commands import COMMANDS, WORDS
 from thanosql.shell.completion import Item, match, suggest
 from thanosql.shell.formats import FORMATS
 from thanosql.shell.names import Names
-from thanosql.shell.script import ends_statement, is_blank
 from thanosql.shell.state import Shell
+from thanosql.statement_text import ends_statement, is_blank
 
 PROMPT, CONTINUATION = "thanosql> ", "      ... "
 

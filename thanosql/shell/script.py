@@ -1,23 +1,11 @@
-r"""Texts of statements: where one ends, which parameters it names, and where `\commands` stand between them."""
+r"""Scripts: the statements of a text in groups, and the `\commands` between them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_PIECES = re.compile(
-    r"""(?P<closed>(?<!\w)[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
-          | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)   # a text or quoted name: a `;` in it ends nothing
-    |   (?P<comment>--[^\n]*|^[ \t]*\#(?!>)[^\n]*)
-    |   (?P<opened>(?<!\w)[eE]'|['"]|/\*)                            # of which there is no end, or only a nested one
-    |   (?P<end>;)
-    |   (?P<parameter>(?<![:\w\])'"]):(?P<name>[^\W\d]\w*))
-    |   (?P<space>\s+)
-    |   ::|\w+|.""",
-    re.DOTALL | re.MULTILINE | re.VERBOSE,
-)
-_COMMENT_MARK = re.compile(r"/\*|\*/")
+from thanosql.statement_text import ends_statement, is_blank
 
 
 @dataclass(frozen=True)
@@ -29,53 +17,6 @@ class Piece:
     """That it begins in, from 1."""
     is_command: bool = False
     r"""It is a `\command`."""
-
-
-def ends_statement(text: str) -> bool:
-    """Whether `text` ends with a `;` that is not in a string, a quoted name or a comment."""
-    ended = False
-    for kind, _, _ in _scan(text):
-        if kind == "opened":
-            return False
-        if kind not in ("comment", "space"):
-            ended = kind == "end"
-    return ended
-
-
-def is_blank(text: str) -> bool:
-    """Whether there is nothing in `text` but spaces and comments."""
-    return all(kind in ("comment", "space") for kind, _, _ in _scan(text))
-
-
-def split(text: str) -> tuple[Piece, ...]:
-    """The statements of `text`, without their `;`, each with the line that its first word stands in."""
-    statements = []
-    start = first = -1
-    for kind, at, end in _scan(text):
-        if kind == "end":
-            if first >= 0:
-                statements.append((start, first, at))
-            start = first = -1
-            continue
-        start = at if start < 0 else start
-        if first < 0 and kind not in ("comment", "space"):
-            first = at
-        if first >= 0:
-            last = end
-    if first >= 0:
-        statements.append((start, first, last))
-    return tuple(Piece(text[first:end].rstrip(), text.count("\n", 0, first) + 1) for _, first, end in statements)
-
-
-def parameters_in(text: str) -> frozenset[str]:
-    """The names of the `:name`s of `text`; `::` casts, texts and comments have none."""
-    return frozenset(text[start + 1 : end] for kind, start, end in _scan(text) if kind == "parameter")
-
-
-def last_statement(text: str) -> str:
-    """What stands behind the last `;`: the statement that is being typed."""
-    ends = [end for kind, _, end in _scan(text) if kind == "end"]
-    return text[ends[-1] :] if ends else text
 
 
 def pieces(text: str) -> Iterator[Piece]:
@@ -91,25 +32,3 @@ def pieces(text: str) -> Iterator[Piece]:
             group += each
     if not is_blank(group):
         yield Piece(group, line)
-
-
-def _scan(text: str) -> Iterator[tuple[str, int, int]]:
-    """The kind, start and end of each piece: closed, comment, opened, end, parameter, space or (empty) any other."""
-    at = 0
-    while found := _PIECES.match(text, at):
-        kind = next((name for name in ("closed", "comment", "opened", "end", "parameter", "space") if found[name]), "")
-        end = found.end()
-        if found["opened"] == "/*" and (behind := _end_of_comment(text, at)):
-            kind, end = "comment", behind
-        yield kind, at, end
-        at = end
-
-
-def _end_of_comment(text: str, start: int) -> int:
-    """Where a block comment ends, which may hold others; 0 where it does not."""
-    depth = 0
-    for mark in _COMMENT_MARK.finditer(text, start):
-        depth += 1 if mark[0] == "/*" else -1
-        if not depth:
-            return mark.end()
-    return 0

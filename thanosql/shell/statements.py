@@ -10,8 +10,9 @@ from thanosql.errors import Cancelled, ThanoSQLError
 from thanosql.interrupts import describe_end
 from thanosql.result import read_batches
 from thanosql.shell.output import Output
-from thanosql.shell.script import Piece, parameters_in, split
+from thanosql.shell.script import Piece
 from thanosql.shell.values import Value
+from thanosql.statement_text import find_parameters, split
 from thanosql.types import Clip, Event, Rows, StatementDone, StatementStarted
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def pass_on(events: Iterable[Event], output: Output) -> Iterator[StatementStarte
 
 
 def _run(session: Session, piece: Piece, output: Output, parameters: Mapping[str, Value], source: str) -> int:
-    named = parameters_in(piece.text)
+    named = {each.name for each in find_parameters(piece.text)}
     used = {name: value for name, value in parameters.items() if name in named}
     begun = 0
     try:

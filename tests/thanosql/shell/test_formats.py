@@ -52,8 +52,8 @@ def test_csv_has_names_once_a_result_and_nothing_for_null():
 def test_json_is_an_array_of_objects_that_others_can_read():
     first, _ = json.loads(written("json", [BATCH]))
     assert first == {
-        **{"name": "김, 민", "n": 1, "day": "2026-01-01", "price": 1.5},
-        **{"words": [{"word": "a"}], "ok": True, "rate": None},
+        **{"name": "김, 민", "n": 1, "day": "2026-01-01", "price": "1.50"},
+        **{"words": [{"word": "a"}], "ok": True, "rate": "NaN"},
     }
     assert json.loads(written("json", [BATCH.slice(0, 0)])) == []
 
