@@ -84,17 +84,24 @@ def show_body(result: Result, console: Console, *, limit: int | None = None, scr
         console: What they are printed on.
         limit: As in `shown_rows`.
         scrolls: Whether what is wider than the console can be scrolled to: many columns keep their widths then.
+            Otherwise each row stands by itself, a line for each column.
     """
+    from rich.text import Text
+
     if result.batches:
         rows = preview(result, limit)
         widths = _natural_widths(rows, result)
         needed = sum(widths) + COLUMN_GAP * (len(widths) - 1)
-        if len(rows) == 1 and needed > console.width:
-            console.print(_upright_table(rows[0], result))
-        elif scrolls and len(widths) * (LEAST_WIDTH + COLUMN_GAP) > console.width < needed:
+        is_crowded = len(widths) * (LEAST_WIDTH + COLUMN_GAP) > console.width < needed
+        if is_crowded and scrolls and len(rows) > 1:
             room, console.width = console.width, needed
             console.print(_table(rows, result, widths, needed))
             console.width = room
+        elif is_crowded or (len(rows) == 1 and needed > console.width):
+            for number, row in enumerate(rows, 1):
+                if len(rows) > 1:
+                    console.print(Text(f"─── row {number} ───", style="dim"))
+                console.print(_upright_table(row, result))
         else:
             console.print(_table(rows, result, widths, console.width))
     if result.clips:
@@ -223,7 +230,7 @@ def _natural_widths(rows: Sequence[tuple[str | None, ...]], result: Result) -> l
 
 
 def _upright_table(row: tuple[str | None, ...], result: Result) -> RenderableType:
-    """A single row that is too wide for the terminal: a line for each column."""
+    """A row of a table that is too wide for the terminal: a line for each column."""
     from rich.table import Table
     from rich.text import Text
 

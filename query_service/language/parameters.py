@@ -20,7 +20,10 @@ _OPERANDS = (
 """What a value may end with."""
 _BEFORE_VALUES = ("TO", "JOB", "AND", "OR", "NOT", "WHEN", "THEN", "ELSE", "BETWEEN", "LIKE", "ILIKE", "IN", "IS")
 """Words that a value follows."""
-_GIVE = "Values are given beside the text: session.sql(text, {'name': value}) for :name, [value] for ?."
+_GIVE = (
+    "Values are given beside the text: session.sql(text, {'name': value}), thanosql sql --param name=value, or "
+    "\\set name value in the shell; a list of them for ?."
+)
 
 
 def take_parameters(
@@ -88,7 +91,7 @@ def _named(source: Source, token: Token, name: str, named: Mapping[str, Value], 
         hint = "Give a dictionary, {'" + name + "': value}, or write ? in the text."
         raise source.error(StatementError, f":{name} has no value: those given have no names", token.start, hint)
     near = nearest(name, named, at_least=0.6)
-    hint = f"Did you mean :{near}?" if near else _GIVE.replace("'name'", f"'{name}'")
+    hint = f"Did you mean :{near}?" if near else _GIVE.replace("name", name)
     raise source.error(StatementError, f"no value is given for :{name}", token.start, hint)
 
 
