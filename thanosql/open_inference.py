@@ -29,6 +29,7 @@ from thanosql.oip import grpc_service_pb2 as oip
 from thanosql.oip import grpc_service_pb2_grpc as oip_grpc
 from thanosql.open_inference_messages import prepare_request, read_transcript, with_audio, write_version
 from thanosql.rpc.channel import MAX_MESSAGE_BYTES
+from thanosql.rpc.closing import CLOSED
 from thanosql.rpc.status import to_error
 from thanosql.types import (
     ClipFailure,
@@ -98,10 +99,7 @@ class OpenInferenceClient:
         prepared = self._prepare(start)
 
         def call(recording: _Recording) -> grpc.Future[object]:
-            try:
-                future: grpc.Future[object] = self._stub.ModelInfer.future(with_audio(prepared, recording.audio))
-            except ValueError:  # what gRPC says of a channel that was closed meanwhile
-                raise _stopped() from None
+            future: grpc.Future[object] = self._stub.ModelInfer.future(with_audio(prepared, recording.audio))
             return future
 
         window = CallWindow(call)
@@ -121,15 +119,12 @@ class OpenInferenceClient:
 
     def ask_health(self, seconds: float) -> Callable[[], bool | None]:
         """Asks whether the server takes calls; what comes back waits for its answer: None where it gives none."""
-        try:
-            call = self._stub.ServerReady.future(oip.ServerReadyRequest(), timeout=seconds)
-        except ValueError:  # what gRPC says of a channel that was closed
-            return lambda: None
+        call = self._stub.ServerReady.future(oip.ServerReadyRequest(), timeout=seconds)
 
         def wait() -> bool | None:
             try:
                 return bool(call.result().ready)
-            except (grpc.RpcError, grpc.FutureCancelledError):
+            except (grpc.RpcError, *CLOSED):
                 return None
 
         return wait
@@ -156,7 +151,7 @@ class OpenInferenceClient:
             metadata = self._stub.ModelMetadata(request, timeout=METADATA_SECONDS)
         except grpc.RpcError as failure:
             raise self._explain(failure) from None
-        except ValueError:  # what gRPC says of a channel that was closed meanwhile
+        except CLOSED:
             raise _stopped() from None
         return prepare_request(start, metadata, self._peer)
 
@@ -193,7 +188,7 @@ class OpenInferenceClient:
         sending, call = ended
         try:
             response: Any = call.result()
-        except grpc.FutureCancelledError:
+        except CLOSED:
             raise _stopped() from None
         except grpc.RpcError as failure:
             error = self._explain(failure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 import threading
 from collections.abc import Iterator
@@ -157,7 +158,9 @@ def test_of_several_statements_the_last_result_becomes_the_variable(peer, notebo
     assert len(notebook.displayed) == 1
 
 
-def test_the_result_of_a_cell_is_the_underscore(peer, notebook):
+def test_the_result_of_a_cell_is_the_underscore(peer, notebook, monkeypatch):
+    # Python's own prompt, which other tests type at, puts its `_` there, and IPython respects that.
+    monkeypatch.delattr(builtins, "_", raising=False)
     peer.plays(*peer.statement(peer.rows(a=[1, 2])))
     notebook.run(f"%thanosql {peer.address}")
     notebook.run("%%thanosql\nSELECT a FROM t;")

@@ -14,6 +14,9 @@ from typing import Any
 
 import grpc
 
+CLOSED = (grpc.FutureCancelledError, ValueError)
+"""What a call gives, when its answer is asked for, whose channel was closed: while it was under way, or before."""
+
 
 class ClosableChannel(grpc.Channel):
     """Another channel, with methods looked up by their names."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from thanosql.rpc.closing import CLOSED
+
 NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
 
@@ -15,15 +17,12 @@ def ask_health(channel: grpc.Channel, seconds: float) -> Callable[[], bool | Non
 
     One that knows no health checks is taken to serve.
     """
-    try:
-        call = health_pb2_grpc.HealthStub(channel).Check.future(health_pb2.HealthCheckRequest(), timeout=seconds)
-    except ValueError:  # what gRPC says of a channel that was closed
-        return lambda: None
+    call = health_pb2_grpc.HealthStub(channel).Check.future(health_pb2.HealthCheckRequest(), timeout=seconds)
 
     def wait() -> bool | None:
         try:
             return bool(call.result().status == health_pb2.HealthCheckResponse.SERVING)
-        except grpc.FutureCancelledError:
+        except CLOSED:
             return None
         except grpc.RpcError as failure:
             return None if failure.code() in NO_ANSWER else True

@@ -6,6 +6,7 @@ import pytest
 
 from thanosql.clients import CatalogClient, InferenceClient, QueryClient
 from thanosql.rpc.channel import NOT_RETRIED, open_channel
+from thanosql.rpc.health_call import ask_health
 from thanosql.types import TranscribeStart
 from thanosql.v1 import catalog_pb2, inference_pb2, query_pb2, trainer_pb2
 
@@ -40,3 +41,9 @@ def test_calls_on_a_closed_channel_are_errors_and_not_the_end_of_the_process() -
     for call in calls:
         with pytest.raises(ValueError, match=r"(?i)closed"):
             call()
+
+
+def test_a_server_whose_channel_was_closed_gives_no_answer_on_its_health() -> None:
+    channel = open_channel("127.0.0.1:1")
+    channel.close()
+    assert ask_health(channel, 1.0)() is None
