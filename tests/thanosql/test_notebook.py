@@ -122,9 +122,9 @@ def test_the_tutorial_runs_in_a_notebook(checkout, prepared, tmp_path):
     assert re.fullmatch(r"training of \d+ steps; loss .* at step \d+; WER of the base [\d.]+%; WER [\d.]+%", curves)
 
     assert word_error_rate(after) < word_error_rate(before)
-    frame = cells["df = %thanosql SELECT * FROM librispeech_test LIMIT 5\ndf"].outputs[-1]
+    (frame,) = (cell.outputs[-1] for source, cell in cells.items() if source.startswith("df = %thanosql"))
     assert frame["output_type"] == "execute_result"
-    assert "audio_path" in frame["data"]["text/html"]
+    assert "letters" in frame["data"]["text/html"]
 
 
 def word_error_rate(cell: Any) -> float:
