@@ -22,6 +22,9 @@ POSTGRES = "THANOSQL_TEST_POSTGRES"
 STARTS_WITHIN = 60.0
 """Seconds for which it is waited for."""
 
+STARTS = 3
+"""How often a server that a signal ended before it answered is started: one has died of SIGSEGV in its first instant."""
+
 PASSWORD = "of the tests only"
 
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -81,21 +84,27 @@ def _run(programs: Path, folder: Path, user: str | None) -> Iterator[sa.URL]:
     url = sa.URL.create(
         "postgresql+psycopg", username="tests", password=PASSWORD, database="postgres", query={"host": str(folder)}
     )
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(
-            command, user=user, group=user, extra_groups=groups, stdout=log, stderr=log, cwd=folder
-        ) as server,
-    ):
-        try:
-            _wait_until_ready(url, server, folder / "log")
-            yield url
-        finally:
-            server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
-            server.wait(STARTS_WITHIN)
+    with (folder / "log").open("wb") as log:
+        for _ in range(STARTS):
+            with subprocess.Popen(
+                command, user=user, group=user, extra_groups=groups, stdout=log, stderr=log, cwd=folder
+            ) as server:
+                if _is_ready(url, server):
+                    try:
+                        yield url
+                    finally:
+                        server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+                        server.wait(STARTS_WITHIN)
+                    return
+                server.kill()
+            if server.returncode >= 0:
+                break
+    said = (folder / "log").read_text("utf-8", "replace")[-4000:]
+    pytest.fail(f"PostgreSQL did not start, and ended with {server.returncode}:\n{said}")
 
 
-def _wait_until_ready(url: sa.URL, server: subprocess.Popen[bytes], log: Path) -> None:
+def _is_ready(url: sa.URL, server: subprocess.Popen[bytes]) -> bool:
+    """Waits for its first answer; False if it ends before, or takes too long."""
     until = time.monotonic() + STARTS_WITHIN
     while server.poll() is None and time.monotonic() < until:
         try:
@@ -103,8 +112,8 @@ def _wait_until_ready(url: sa.URL, server: subprocess.Popen[bytes], log: Path) -
         except psycopg.OperationalError:
             time.sleep(0.05)
         else:
-            return
-    pytest.fail(f"PostgreSQL did not start:\n{log.read_text('utf-8', 'replace')[-4000:]}")
+            return True
+    return False
 
 
 def connect(url: sa.URL) -> psycopg.Connection:

@@ -22,7 +22,7 @@ from catalog_service.tables.duckdb_query import DuckDBQuery
 from catalog_service.tables.duckdb_rows import define_columns
 from catalog_service.tables.duckdb_scoring import make_scoring_functions
 from catalog_service.tables.duckdb_tables import DuckDBTables
-from catalog_service.tables.reading import quoted
+from catalog_service.tables.reading import quoted, turn_progress_bar_off
 from catalog_service.tables.store import Insert, Relations
 from thanosql.types import Table
 
@@ -62,8 +62,7 @@ def open_duckdb_store(file: Path, memory_limit: str, threads: int = 0) -> DuckDB
         if not locked:
             make_scoring_functions(connection)
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            # On by itself in a Jupyter kernel, where it would draw below the user's cell.
-            connection.execute("SET enable_progress_bar = false")
+            turn_progress_bar_off(connection)
             connection.execute("SET lock_configuration = true")
     except duckdb.Error as error:
         raise to_open_error(error, file) from error

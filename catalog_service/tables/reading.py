@@ -65,14 +65,21 @@ def open_reader(memory_limit: str, threads: int) -> Connection:
         settings["threads"] = str(threads)
     connection = duckdb.connect(":memory:", config=settings)
     connection.execute("SET TimeZone = 'UTC'")
-    # Without a progress bar DuckDB does not count how far it is; in a Jupyter kernel it has one that needs ipywidgets,
-    # and draws it.
-    if "ipykernel" not in sys.modules:
+    # Without a progress bar DuckDB does not count how far it is; in a Jupyter kernel it would draw it.
+    if "ipykernel" in sys.modules:
+        turn_progress_bar_off(connection)
+    else:
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
-    else:
-        connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def turn_progress_bar_off(connection: Connection) -> None:
+    """Keeps DuckDB from drawing below the user's cell, as it does by itself in a Jupyter kernel that has ipywidgets."""
+    # Asked first: in a kernel without ipywidgets it is off, and setting it, to whatever, is an error.
+    ((drawn,),) = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    if drawn:
+        connection.execute("SET enable_progress_bar = false")
 
 
 def fetch_with_progress(

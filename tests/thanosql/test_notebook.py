@@ -133,8 +133,9 @@ def word_error_rate(cell: Any) -> float:
     return float(rate)
 
 
-def test_services_in_a_kernel_draw_no_progress_of_their_own_below_a_cell(tmp_path):
-    program = "from pathlib import Path\nfrom catalog_service.tables import duckdb_store, reading\n"
+@pytest.mark.parametrize("without", ["", "import sys\nsys.modules['ipywidgets'] = None\n"], ids=["", "no-ipywidgets"])
+def test_services_in_a_kernel_draw_no_progress_of_their_own_below_a_cell(tmp_path, without):
+    program = without + "from pathlib import Path\nfrom catalog_service.tables import duckdb_store, reading\n"
     settings = "SELECT current_setting('enable_progress_bar')"
     program += (
         "reader = reading.open_reader('100MB', 1)\n"
