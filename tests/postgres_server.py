@@ -23,7 +23,7 @@ STARTS_WITHIN = 60.0
 """Seconds for which it is waited for."""
 
 STARTS = 3
-"""How often a server that a signal ended before it answered is started: one has died of SIGSEGV in its first instant."""
+"""How often a server that a signal has ended is started: one has died of SIGSEGV in its first instant."""
 
 PASSWORD = "of the tests only"
 

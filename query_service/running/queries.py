@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -217,9 +217,9 @@ class QueryRegistry:
 
     def _run(self, query: RunningQuery) -> None:
         query.run(self._work, self._clock, self._now)
-        self._rest_large()
+        rested = self._rest_large()
         with self._lock:
-            self._forget_old(is_rested=True)
+            self._forget_old(rested)
 
     def _check_capacity(self, text: str, token: str) -> None:
         if self._stopping:
@@ -246,35 +246,46 @@ class QueryRegistry:
         request_id = current_request_id()
         return request_id if request_id and _here(request_id) not in self._queries else str(uuid.uuid4())
 
-    def _rest_large(self) -> None:
-        """Moves the events of ended queries to the disk, the largest first, until the others fit in memory."""
+    def _rest_large(self) -> Set[RunningQuery]:
+        """Moves the events of ended queries to the disk, the largest first, until the others fit in memory.
+
+        Returns:
+            The queries that had ended when it began.
+        """
         with self._resting:
             with self._lock:
-                ended = [query.log for query in self._queries.values() if query.ended_at is not None]
-            held = sum(each.bytes for each in ended)
-            for each in sorted(ended, key=lambda each: each.bytes, reverse=True):
+                ended = [query for query in self._queries.values() if query.ended_at is not None]
+            held = sum(each.log.bytes for each in ended)
+            for each in sorted(ended, key=lambda each: each.log.bytes, reverse=True):
                 if held <= self._config.kept_bytes:
-                    return
-                held -= each.bytes
-                each.rest()
-                held += each.bytes
+                    break
+                held -= each.log.bytes
+                each.log.rest()
+                held += each.log.bytes
+        return frozenset(ended)
 
-    def _forget_old(self, *, is_rested: bool = False) -> None:
-        """Forgets what ended long ago, or is too much: first what was read to its end, the oldest first."""
+    def _forget_old(self, rested: Set[RunningQuery] = frozenset()) -> None:
+        """Forgets what ended long ago, or is too much: first what was read to its end, the oldest first.
+
+        Args:
+            rested: Queries whose memory counts: of another, which has only just ended, much may yet go to the disk.
+        """
         now = self._clock()
         ended = [query for query in self._queries.values() if query.ended_at is not None]
         count = len(ended)
-        memory, disk = sum(query.log.bytes for query in ended), sum(query.log.disk_bytes for query in ended)
+        disk = sum(query.log.disk_bytes for query in ended)
+        memory = sum(query.log.bytes for query in ended if query in rested)
         for query in sorted(ended, key=lambda each: (not each.log.was_read, each.ended_at or 0.0)):
             is_old = now - (query.ended_at or 0.0) >= self._config.kept_seconds
             is_too_much = (
                 count > self._config.kept_queries
                 or (query.log.disk_bytes and disk > self._config.kept_disk_bytes)
-                or (is_rested and memory > self._config.kept_bytes)
+                or (query in rested and memory > self._config.kept_bytes)
             )
             if is_old or is_too_much:
                 count -= 1
-                memory, disk = memory - query.log.bytes, disk - query.log.disk_bytes
+                memory -= query.log.bytes if query in rested else 0
+                disk -= query.log.disk_bytes
                 del self._queries[query.status.workspace, query.id]
                 query.log.discard()
 

@@ -55,7 +55,6 @@ class RunningQuery:
         # The calls to the other services, and what they log, go under this name.
         set_request_id(self.id)
         set_query_id(self.id)
-        set_query_id(self.id)
         error: ThanoSQLError | None = None
         try:
             with closing(work(self.text, self.id, self.cancellation, self.parameters)) as payloads:

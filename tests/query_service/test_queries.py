@@ -127,6 +127,34 @@ def test_ended_queries_are_forgotten_oldest_first_when_the_disk_holds_too_much()
     queries.stop()
 
 
+def test_a_large_result_that_has_only_just_ended_costs_no_other_query_its_place(monkeypatch):
+    def run(text, query_id, cancellation, parameters):
+        yield LARGE if text == "large" else Notice(text)
+
+    queries = registry(run, kept_bytes=5_000)
+    rest, small_is_done = queries._rest_large, threading.Event()
+
+    def rest_while_others_end():
+        if threading.current_thread().name != "query-small":
+            small_is_done.wait(10)
+            return rest()
+        rested = rest()
+        for name in "abc":
+            queries.execute("large", name).close()
+            assert queries._queries["default", name].ended.wait(10)
+        return rested
+
+    monkeypatch.setattr(queries, "_rest_large", rest_while_others_end)
+    list(queries.execute("small", "small"))
+    queries._queries["default", "small"].thread.join()
+    assert "small" in held(queries)
+    small_is_done.set()
+    for name in "abc":
+        queries._queries["default", name].thread.join()
+    assert "small" in held(queries)
+    queries.stop()
+
+
 def test_of_too_many_ended_queries_those_go_first_that_were_read_to_their_end():
     now = [0.0]
     queries = registry(say, clock=lambda: now[0], kept_queries=3)
