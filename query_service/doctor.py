@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from query_service.config import QueryConfig
+from thanosql.errors import Unavailable
 from thanosql.findings import Finding, examine_folder, examine_packages, examine_peer, fault, fine, note
 from thanosql.open_inference import SCHEME
 from thanosql.rpc.port import is_loopback
@@ -22,6 +23,7 @@ SOON = 14 * 86_400.0
 def examine(config: QueryConfig) -> Iterator[Finding]:
     """Looks, and changes nothing."""
     yield from examine_packages("query", PACKAGES)
+    yield from _examine_parser()
     yield from examine_folder("workspace", config.workspace)
     yield from examine_folder("temporary files", Path(tempfile.gettempdir()))
     yield from examine_peer("catalog_service", config.catalog, config)
@@ -30,6 +32,17 @@ def examine(config: QueryConfig) -> Iterator[Finding]:
     for address in config.inference.removeprefix(SCHEME).split(","):
         yield from examine_peer("inference_service", address, config)
     yield from _examine_certificate(config)
+
+
+def _examine_parser() -> Iterator[Finding]:
+    try:
+        from query_service.language.tokens import open_parser
+
+        open_parser()
+    except ModuleNotFoundError:  # told above
+        return
+    except Unavailable as error:
+        yield fault("parser", error.message, error.hint)
 
 
 def _examine_certificate(config: QueryConfig) -> Iterator[Finding]:

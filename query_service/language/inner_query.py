@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
-from sqlglot.errors import ErrorLevel, ParseError
+from sqlglot.errors import ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from query_service.language.binding import A_VALUE, bind_parameters
@@ -15,7 +15,7 @@ from query_service.language.foreign_parts import refuse_foreign_parts
 from query_service.language.grouping import check_grouping
 from query_service.language.nested import Nested, Nesting, replace_nested
 from query_service.language.source import Source, nearest, place_of
-from query_service.language.tokens import PARAMETER, StatementDialect, word_of
+from query_service.language.tokens import PARAMETER, StatementDialect, open_parser, word_of
 from thanosql.errors import NotSupported, StatementSyntaxError
 
 _BEGINNINGS = ("SELECT", "WITH", "VALUES")
@@ -82,8 +82,8 @@ def parse_tokens(
     tokens, nested = replace_nested(source, tokens, nesting)
     check(source, tokens)
     check_clauses(source, tokens)
+    parser = open_parser()
     try:
-        parser = StatementDialect().parser(error_level=ErrorLevel.IMMEDIATE)
         trees = parser.parse(tokens, source.text)
     except ParseError as error:
         raise _syntax_error(source, tokens, error) from error

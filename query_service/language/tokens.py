@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
-from sqlglot.errors import TokenError
+from sqlglot.errors import ErrorLevel, TokenError
 from sqlglot.parsers.postgres import PostgresParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from query_service.language.source import Source
-from thanosql.errors import StatementSyntaxError
+from thanosql.errors import StatementSyntaxError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,22 @@ class StatementDialect(Postgres):
 
     Tokenizer = _Tokenizer
     Parser = _Parser
+
+
+def open_parser() -> PostgresParser:
+    """What makes trees of the tokens of one query.
+
+    Raises:
+        Unavailable: sqlglot's compiled build is installed, whose classes nobody can extend.
+    """
+    try:
+        return StatementDialect().parser(error_level=ErrorLevel.IMMEDIATE)  # type: ignore[return-value]
+    except TypeError as error:
+        raise Unavailable(
+            "the query service cannot read statements: sqlglot's compiled build (sqlglotc) is installed beside it, and "
+            "does not let its parser be extended",
+            hint="On the server's machine: pip uninstall sqlglotc, and start the server again.",
+        ) from error
 
 
 _UNSEEN = r"\u200b\u200c\u200d\u2060\ufeff\u00ad"

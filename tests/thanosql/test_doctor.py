@@ -21,6 +21,9 @@ from inference_service.config import InferenceConfig
 from inference_service.doctor import examine as examine_inference
 from query_service.config import QueryConfig
 from query_service.doctor import examine as examine_query
+from query_service.language.dialect import parse
+from query_service.language.tokens import StatementDialect
+from thanosql.errors import Unavailable
 from thanosql.findings import Finding, Level, examine_folder, examine_packages, examine_peer, examine_port
 from thanosql.rpc.server import start_server
 
@@ -147,6 +150,18 @@ def test_a_damaged_model_is_noted_with_its_name(tmp_path: Path):
     (folder / "model.json").write_text("{")
     found = by_subject(examine_inference(InferenceConfig(state=tmp_path)), "model calls, version 3")
     assert found.level is Level.NOTE
+
+
+def test_a_parser_that_cannot_be_extended_is_a_fault_and_is_no_mistake_of_the_users(monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise TypeError("interpreted classes cannot inherit from compiled")  # as beside sqlglotc
+
+    monkeypatch.setattr(StatementDialect, "parser", refuse)
+    found = by_subject(examine_query(QueryConfig()), "parser")
+    assert found.level is Level.FAULT
+    assert "pip uninstall sqlglotc" in found.advice
+    with pytest.raises(Unavailable, match="sqlglotc"):
+        parse("SELECT 1")
 
 
 def test_a_certificate_that_is_not_there_is_a_fault(tmp_path: Path):
