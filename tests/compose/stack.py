@@ -7,7 +7,8 @@ import os
 import shlex
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class Stack:
     secrets: Path
     port: int
     """That clients reach on loopback."""
+    http_port: int
+    """That clients of the gateway reach, where it runs."""
     postgres_image: str
 
     def call(self, *arguments: str, check: bool = True) -> str:
@@ -54,6 +57,7 @@ class Stack:
         return {
             "COMPOSE_PROJECT_NAME": f"thanosql-test-{self.port}",
             "THANOSQL_LISTEN": f"127.0.0.1:{self.port}",
+            "THANOSQL_HTTP_LISTEN": f"127.0.0.1:{self.http_port}",
             "THANOSQL_SECRETS": str(self.secrets),
             "THANOSQL_VERSION": VERSION,
             "POSTGRES_IMAGE": self.postgres_image,
@@ -102,23 +106,40 @@ class Stack:
         """Stops and starts a service's container."""
         self.call("restart", service)
 
+    @contextmanager
+    def gateway(self) -> Iterator[str]:
+        """The HTTP gateway beside the other containers; its address."""
+        files = ("--file", "compose.yaml", "--file", "compose.http.yaml")
+        self.call(*files, "up", "--detach", "--no-build", "gateway")
+        try:
+            self.wait_until_healthy(["gateway"])
+            yield f"http://127.0.0.1:{self.http_port}"
+        finally:
+            self.call(*files, "rm", "--stop", "--force", "gateway")
+
     def connect(self) -> Session:
         """A session from outside the containers."""
-        return thanosql.connect(f"127.0.0.1:{self.port}", token=(self.secrets / "token").read_text("utf-8"))
+        return thanosql.connect(f"127.0.0.1:{self.port}", token=self.token)
+
+    @property
+    def token(self) -> str:
+        """The administrator's."""
+        return (self.secrets / "token").read_text("utf-8")
 
 
-def find_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def find_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def make_stack(engine: Engine, compose: list[str], checkout: Path, folder: Path, postgres_image: str) -> Stack:
     """A stack that is not started yet, with new secrets."""
     make_secrets(folder / "secrets")
-    return Stack(engine, compose, checkout, folder / "secrets", find_port(), postgres_image)
+    return Stack(engine, compose, checkout, folder / "secrets", *find_ports(2), postgres_image)
 
 
 def until_it_works(action: Callable[[], object], seconds: float = 120.0) -> float:

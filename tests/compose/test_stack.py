@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import openai
 import pytest
 import soundfile
 
@@ -140,6 +141,19 @@ def test_only_the_query_service_is_published(started: Stack) -> None:
 def test_a_stranger_is_turned_away(started: Stack) -> None:
     with pytest.raises(thanosql.errors.Unauthenticated):
         thanosql.connect(f"127.0.0.1:{started.port}", token="wrong")
+
+
+def test_the_gateway_hears_over_http_what_the_tutorial_hears(
+    started: Stack, results: dict[str, Result], checkout: Path
+) -> None:
+    first = next(iter(results[PREDICT]))
+    with started.gateway() as address, (checkout / first.audio_path).open("rb") as recording:
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key=started.token)
+        heard = client.audio.transcriptions.create(model="tutorial_audio_recognition", file=recording)
+        assert heard.text == first.predicted
+        stranger = openai.OpenAI(base_url=f"{address}/v1", api_key="wrong")
+        with pytest.raises(openai.AuthenticationError):
+            stranger.models.list()
 
 
 @pytest.mark.parametrize("end", ["restart", "kill"])
