@@ -26,6 +26,7 @@ from thanosql.errors import Cancelled, NameTaken, NotFound, Overloaded, stopping
 from thanosql.parameters import Parameter
 from thanosql.rpc.identity import current_identity
 from thanosql.rpc.logs import current_request_id
+from thanosql.types import JobState
 
 STOP_WITHIN = 5.0
 """Seconds for which CANCEL JOB waits for the end of what it has stopped."""
@@ -265,7 +266,7 @@ class QueryRegistry:
         return frozenset(ended)
 
     def _forget_old(self, rested: Set[RunningQuery] = frozenset()) -> None:
-        """Forgets what ended long ago, or is too much: first what was read to its end, the oldest first.
+        """Forgets what ended long ago, or is too much: first what was read to its end or cancelled, the oldest first.
 
         Args:
             rested: Queries whose memory counts: of another, which has only just ended, much may yet go to the disk.
@@ -275,7 +276,7 @@ class QueryRegistry:
         count = len(ended)
         disk = sum(query.log.disk_bytes for query in ended)
         memory = sum(query.log.bytes for query in ended if query in rested)
-        for query in sorted(ended, key=lambda each: (not each.log.was_read, each.ended_at or 0.0)):
+        for query in sorted(ended, key=lambda each: (_may_be_wanted(each), each.ended_at or 0.0)):
             is_old = now - (query.ended_at or 0.0) >= self._config.kept_seconds
             is_too_much = (
                 count > self._config.kept_queries
@@ -288,6 +289,11 @@ class QueryRegistry:
                 disk -= query.log.disk_bytes
                 del self._queries[query.status.workspace, query.id]
                 query.log.discard()
+
+
+def _may_be_wanted(query: RunningQuery) -> bool:
+    """Nobody has yet seen how it ended, or what made it end."""
+    return not query.log.was_read and query.status.state is not JobState.CANCELLED
 
 
 def _here(query_id: str) -> _Key:

@@ -164,6 +164,20 @@ def test_of_too_many_ended_queries_those_go_first_that_were_read_to_their_end():
     assert held(queries) == {"a", "c", "e"}
 
 
+def test_what_was_cancelled_and_left_unread_keeps_no_place_from_what_was_read():
+    queries = registry(wait_and_end, kept_queries=3)
+    for name in "abc":
+        queries.execute("left", name).close()
+        queries.cancel(name)
+        queries._queries["default", name].thread.join()
+    last = queries.execute("read", "last")
+    queries.cancel("last")
+    with pytest.raises(Cancelled):
+        list(last)
+    queries._queries["default", "last"].thread.join()
+    assert held(queries) == {"b", "c", "last"}
+
+
 def test_more_queries_than_the_server_takes_are_refused_with_a_time_to_retry():
     queries = registry(wait_and_end, most_queries=2)
     for name in ("a", "b"):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from pygments.token import Comment, Error, Keyword, Name, Operator, String
 
-from thanosql.lexer import ThanoSQLLexer
+from thanosql.lexer import LEADING, QUERY, SPEECH, TYPES, ThanoSQLLexer
 
 
 def pieces(text: str) -> list[tuple[object, str]]:
@@ -49,3 +52,12 @@ def test_a_comment_in_a_comment_does_not_end_it():
 def test_nothing_of_a_statement_is_unknown(text):
     assert Error not in [kind for kind, _ in pieces(text)]
     assert "".join(value for _, value in ThanoSQLLexer(stripnl=False, ensurenl=False).get_tokens(text)) == text
+
+
+def test_jupyterlabs_extension_knows_the_same_words(checkout: Path):
+    code = (checkout / "thanosql/notebook/labextension/static/remoteEntry.js").read_text("utf-8")
+    known = {
+        name: set("".join(re.findall('"([^"]*)"', words)).split())
+        for name, words in re.findall(r"const (LEADING|WITHIN|TYPES) =([^;]*);", code)
+    }
+    assert known == {"LEADING": set(LEADING), "WITHIN": {*SPEECH, *QUERY}, "TYPES": set(TYPES)}
