@@ -6,8 +6,9 @@
 
 Four service processes (`thanosql up`) and six callers over gRPC: two who read (SELECT, a large result, LIST, EXPLAIN,
 PRINT AUDIO, cached PREDICT and EVALUATE, mistakes), one who transcribes recordings never heard before, one who changes
-tables, one who leaves, cancels and comes back, one who trains now and then. Memory is each service's proportional set
-(PSS); its growth is the mean of the last fifth of the time after warm-up (a third) against that of the first fifth.
+tables, one who leaves, cancels and comes back, one who trains now and then. Memory is what each service has written
+(anonymous PSS, of Linux); its growth is the mean of the last fifth of the time after warm-up (a third) against that of
+the first fifth.
 """
 
 from __future__ import annotations

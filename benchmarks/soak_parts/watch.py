@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ class Look:
     at: float
     """Seconds since the start."""
     memory: int
-    """Bytes that are its own, and its share of what it has in common with others (PSS)."""
+    """Bytes that it has written (anonymous PSS). Pages of files, as of a library that is loaded, do not count: how much
+    of them falls to a process depends on what else runs on the machine."""
     files: int
     threads: int
 
@@ -61,14 +63,19 @@ class Watch:
             at = time.monotonic() - start
             for service, process in self.processes.items():
                 try:
-                    with process.oneshot():
-                        memory = process.memory_full_info().pss
-                        look = Look(at, memory, process.num_fds(), process.num_threads())
-                except psutil.NoSuchProcess:
+                    look = Look(at, _anonymous(process.pid), process.num_fds(), process.num_threads())
+                except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
                     self.died.setdefault(service, at)
                     continue
                 self.looks.setdefault(service, []).append(look)
             self.disk.append((at, _size(self.state)))
+
+
+def _anonymous(pid: int) -> int:
+    kibibytes = re.findall(
+        r"^(?:Pss_Anon|SwapPss): +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text("ascii"), re.M
+    )
+    return sum(map(int, kibibytes)) * 1024
 
 
 def _size(folder: Path) -> int:
