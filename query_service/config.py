@@ -45,7 +45,9 @@ class QueryConfig(ServiceConfig):
     )
     unread_seconds: float = setting(600.0, "a query whose events nobody reads is stopped so long after both are full")
     kept_seconds: float = setting(3_600.0, "seconds for which an ended query can still be read")
-    kept_queries: int = setting(300, "ended queries that are held at most; those that were read to their end or cancelled go first")
+    kept_queries: int = setting(
+        300, "ended queries that are held at most; first go those read to their end or cancelled"
+    )
     kept_bytes: int = setting(64 << 20, "bytes of events that all ended queries together may have in memory")
     kept_disk_bytes: int = setting(4 << 30, "bytes of events that all ended queries together may have on disk")
     trainer_patience: float = setting(120.0, "seconds to wait for a trainer_service that went away during a training")
