@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 
+from catalog_service.__main__ import start as start_catalog
+from catalog_service.config import CatalogConfig
+from query_service.__main__ import start as start_query
+from query_service.config import QueryConfig
+from tests.certificates import make_authority
 from thanosql import Session
 from thanosql.sqlalchemy_dialect.addresses import read_address
 
@@ -68,6 +74,38 @@ def test_a_column_with_a_server_default_is_refused(engine: sa.Engine) -> None:
 def test_predict_is_read_by_pandas(engine: sa.Engine) -> None:
     text = "PREDICT USING tutorial_audio_recognition AS SELECT audio_path FROM librispeech_test LIMIT 1"
     assert list(pd.read_sql(sa.text(text), engine).columns) == ["audio_path", "predicted"]
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a server with TLS and a token, whose tables are in either store."""
+    tables = ""
+    if request.param == "postgres":
+        tables = request.getfixturevalue("postgres_database")().render_as_string(hide_password=False)
+    authority = make_authority(tmp_path / "authority")
+    certificate, key = authority.sign("server")
+    common = {"port": 0, "token": "secret", "workspace": tmp_path / "files", "state": tmp_path / "state", "grace": 0.5}
+    common["workspace"].mkdir()
+    with ExitStack() as opened:
+        catalog = start_catalog(CatalogConfig(**common, tables=tables))
+        opened.callback(catalog.stop)
+        query = start_query(QueryConfig(**common, catalog=catalog.address, tls_certificate=certificate, tls_key=key))
+        opened.callback(query.stop)
+        yield f"thanosql://:{{token}}@localhost:{query.port}?ca={authority.certificate}"
+
+
+def test_a_server_is_reached_through_tls_by_its_token(server: str) -> None:
+    engine = sa.create_engine(server.format(token="secret"))
+    frame = pd.DataFrame({"id": [1, 2], "text": ["가 ':x", "it's"], "seconds": [0.5, 1.5]})
+    frame.to_sql("frames", engine, index=False)
+    pd.testing.assert_frame_equal(pd.read_sql("SELECT * FROM frames ORDER BY id", engine), frame, check_dtype=False)
+    found = pd.read_sql(sa.text("SELECT text FROM frames WHERE text = :text"), engine, params={"text": "가 ':x"})
+    assert list(found["text"]) == ["가 ':x"]
+    assert sa.inspect(engine).get_table_names() == ["frames"]
+    engine.dispose()
+    stranger = sa.create_engine(server.format(token="wrong"))
+    with pytest.raises(sa.exc.OperationalError, match="token"):
+        stranger.connect()
 
 
 def test_an_address_names_host_token_workspace_and_tls() -> None:
