@@ -276,12 +276,16 @@ class QueryRegistry:
         count = len(ended)
         disk = sum(query.log.disk_bytes for query in ended)
         memory = sum(query.log.bytes for query in ended if query in rested)
+        config, oldest = self._config, min((query.ended_at or 0.0 for query in ended), default=now)
+        fits = count <= config.kept_queries and disk <= config.kept_disk_bytes and memory <= config.kept_bytes
+        if fits and now - oldest < config.kept_seconds:
+            return
         for query in sorted(ended, key=lambda each: (_may_be_wanted(each), each.ended_at or 0.0)):
-            is_old = now - (query.ended_at or 0.0) >= self._config.kept_seconds
+            is_old = now - (query.ended_at or 0.0) >= config.kept_seconds
             is_too_much = (
-                count > self._config.kept_queries
-                or (query.log.disk_bytes and disk > self._config.kept_disk_bytes)
-                or (query in rested and memory > self._config.kept_bytes)
+                count > config.kept_queries
+                or (query.log.disk_bytes and disk > config.kept_disk_bytes)
+                or (query in rested and memory > config.kept_bytes)
             )
             if is_old or is_too_much:
                 count -= 1
@@ -293,7 +297,7 @@ class QueryRegistry:
 
 def _may_be_wanted(query: RunningQuery) -> bool:
     """Nobody has yet seen how it ended, or what made it end."""
-    return not query.log.was_read and query.status.state is not JobState.CANCELLED
+    return not query.log.was_read and query.state is not JobState.CANCELLED
 
 
 def _here(query_id: str) -> _Key:

@@ -45,6 +45,11 @@ class RunningQuery:
         """How far it is."""
         return replace(self._status, next_event=self.log.next, was_read=self.log.was_read)
 
+    @property
+    def state(self) -> JobState:
+        """Whether it runs, or how it ended."""
+        return self._status.state
+
     def tell(self, change: Callable[[QueryStatus], QueryStatus]) -> None:
         """The status changes."""
         with self._telling:
