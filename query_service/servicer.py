@@ -28,6 +28,7 @@ from thanosql.types import (
     ClipFailure,
     Event,
     Role,
+    Rows,
     TokenInfo,
     TranscribeClip,
     TranscribeStart,
@@ -201,6 +202,9 @@ def _transcribed(answer: Transcript | ClipFailure) -> inference_pb2.TranscribeRe
 
 def _message(event: Event) -> query_pb2.Event:
     message = query_pb2.Event(number=event.number)
+    if isinstance(event.event, Rows):  # megabytes, which are copied no more often than need be
+        message.rows.ipc = event.event.ipc
+        return message
     name = _FIELDS[type(event.event)]
     field: Any = getattr(message, name)
     field.CopyFrom(to_message(event.event, type(field)))

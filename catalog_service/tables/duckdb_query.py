@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -12,7 +12,7 @@ from catalog_service.tables.duckdb_cursor import StoppableCursor
 from catalog_service.tables.duckdb_errors import to_query_error
 from catalog_service.tables.duckdb_rows import fill_relations
 from catalog_service.tables.query_guard import check_query
-from catalog_service.tables.record_batches import split
+from catalog_service.tables.record_batches import MESSAGE_BYTES, split
 from catalog_service.tables.store import Relations
 from thanosql.errors import DataError
 
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from catalog_service.tables.duckdb_store import DuckDBStore
 
 BATCH_ROWS = 16_384
-"""Rows that DuckDB hands over at once; large batches are split, small ones cost time for each message."""
+"""Rows that DuckDB hands over at once where texts are among them; large batches are split to messages."""
+_MOST_ROWS = 262_144
+_WIDTHS = {"BOOLEAN": 1, "TINYINT": 1, "UTINYINT": 1, "SMALLINT": 2, "USMALLINT": 2, "INTEGER": 4, "UINTEGER": 4}
+_WIDTHS |= {"FLOAT": 4, "DATE": 4, "BIGINT": 8, "UBIGINT": 8, "DOUBLE": 8, "TIME": 8}
+_WIDTHS |= dict.fromkeys(("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"), 8)
+"""Bytes of a value, of the types whose values have all the same."""
 
 
 class DuckDBQuery:
@@ -54,7 +59,7 @@ class DuckDBQuery:
         self._cursor.raise_if_cancelled()
         result = cursor.sql(self._sql)
         wide = [n for n, kind in enumerate(result.types) if str(kind) in ("HUGEINT", "UHUGEINT")]
-        reader = result.to_arrow_reader(BATCH_ROWS)
+        reader = result.to_arrow_reader(rows_at_once([str(kind) for kind in result.types]))
         empty = True
         for batch in reader:
             self._cursor.raise_if_cancelled()
@@ -63,6 +68,22 @@ class DuckDBQuery:
                 yield from split(_narrow(batch, wide))
         if empty:
             yield _narrow(pa.RecordBatch.from_pylist([], schema=reader.schema), wide)
+
+
+def rows_at_once(types: Sequence[str]) -> int:
+    """Rows of a batch: as many as fill a message, where the values' size is known; each message costs time.
+
+    Args:
+        types: Of the columns, as DuckDB names them.
+    """
+    width = 0
+    for kind in types:
+        if kind not in _WIDTHS:  # a text may be long: few rows, so that memory is bounded
+            return BATCH_ROWS
+        width += _WIDTHS[kind]
+    fitting = MESSAGE_BYTES // max(1, width)
+    # DuckDB fills up batches by vectors of 2048 rows, and the bits that mark NULL count too.
+    return max(BATCH_ROWS, min(_MOST_ROWS, fitting * 15 // 16 // 2048 * 2048))
 
 
 def serialise_query(cursor: duckdb.DuckDBPyConnection, sql: str) -> str:
