@@ -18,6 +18,7 @@ from thanosql.job import Job
 from thanosql.parameters import GivenParameters, read_parameters
 from thanosql.result import Collector, Result
 from thanosql.row_stream import RowStream
+from thanosql.rpc.closing import CLOSED
 from thanosql.taking_up import take_up
 from thanosql.tokens import Tokens
 from thanosql.types import (
@@ -408,6 +409,13 @@ class Session:
             raise error.with_traceback(None) from None
         except KeyboardInterrupt:
             raise Cancelled(interrupted) from None
+        except CLOSED:
+            if self._connection is connection:
+                raise
+            raise Cancelled(
+                "the session was closed while the statement ran",
+                hint="In local mode it has ended with the services; on a server it goes on: LIST JOBS shows it.",
+            ) from None
 
     def _live_connection(self) -> Connection:
         if self._connection is None:

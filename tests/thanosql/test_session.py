@@ -18,6 +18,7 @@ import thanosql
 from thanosql.clients import QueryClient
 from thanosql.connection import Remote, normal_address
 from thanosql.errors import (
+    Cancelled,
     DataError,
     InternalError,
     InvalidOption,
@@ -185,6 +186,15 @@ def test_a_closed_session_says_so(peer):
     session.close()
     with pytest.raises(thanosql.ThanoSQLError, match="closed"):
         session.sql("SELECT 1")
+
+
+def test_a_session_that_another_thread_closes_ends_its_statement_with_a_reason(peer):
+    peer.plays(*peer.statement()[:1], peer.until_cancelled)
+    session = thanosql.connect(peer.address)
+    with pytest.raises(Cancelled, match="closed while the statement ran") as caught:
+        for _ in session.events("…"):
+            session.close()
+    assert "LIST JOBS" in caught.value.hint
 
 
 def test_an_address_where_nothing_listens_is_refused_at_once():

@@ -116,6 +116,10 @@ def _shorten(text: str) -> str:
     return encoded[:_LONGEST_TEXT].decode(errors="ignore") + " …"
 
 
+_CLOSED_HERE = "Channel closed!"
+"""As grpcio says it."""
+
+
 def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
     """The exception that a failed call stands for; `peer` names the service and address called."""
     status = _status_of(failure)
@@ -140,6 +144,8 @@ def to_error(failure: grpc.RpcError, peer: str) -> errors.ThanoSQLError:
     if said in _NO_SUCH_CALL:
         said = "the server does not know this call: it is an older release than this program, or something else"
         hint = "Bring the server up to this program's release, or install the server's release here."
+    elif said == _CLOSED_HERE:
+        said = "the connection was closed here while the call was under way"
     elif kind is errors.Unavailable:
         hint = "Is the service running, and is the address right? Nothing is lost: run the statement again when it is."
     retry_after = _read_retry(failure, details)
