@@ -83,6 +83,18 @@ class ThanoSQLError(Exception):
         return "\n".join(parts)
 
 
+def forget_frames(error: BaseException) -> None:
+    """Frees what the frames hold that an error, and those behind it, came through: of an error that is kept."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            waiting += (each.__cause__, each.__context__)
+
+
 def _blank(character: str) -> str:
     """As wide as the character: a tab stays one, and Hangul takes two cells, so that a caret stands under its place."""
     if character == "\t":

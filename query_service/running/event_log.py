@@ -236,7 +236,7 @@ class EventLog:
                 if self._closed:
                     self.was_read = True
                     if self._error is not None:
-                        raise self._error
+                        raise self._error.with_traceback(None)  # or it would keep the frames of all its readers
                     return None
                 self._changed.wait()
             if reader.closed:

@@ -218,9 +218,7 @@ class QueryRegistry:
 
     def _run(self, query: RunningQuery) -> None:
         query.run(self._work, self._clock, self._now)
-        rested = self._rest_large()
-        with self._lock:
-            self._forget_old(rested)
+        self._make_room()
 
     def _check_capacity(self, text: str, token: str) -> None:
         if self._stopping:
@@ -247,6 +245,11 @@ class QueryRegistry:
         request_id = current_request_id()
         return request_id if request_id and _here(request_id) not in self._queries else str(uuid.uuid4())
 
+    def _make_room(self) -> None:
+        rested = self._rest_large()
+        with self._lock:
+            self._forget_old(rested)
+
     def _rest_large(self) -> Set[RunningQuery]:
         """Moves the events of ended queries to the disk, the largest first, until the others fit in memory.
 
@@ -268,6 +271,8 @@ class QueryRegistry:
     def _forget_old(self, rested: Set[RunningQuery] = frozenset()) -> None:
         """Forgets what ended long ago, or is too much: first what was read to its end or cancelled, the oldest first.
 
+        What nobody has read takes half of the places at most: of those who leave their statements, the others' go on.
+
         Args:
             rested: Queries whose memory counts: of another, which has only just ended, much may yet go to the disk.
         """
@@ -280,7 +285,9 @@ class QueryRegistry:
         fits = count <= config.kept_queries and disk <= config.kept_disk_bytes and memory <= config.kept_bytes
         if fits and now - oldest < config.kept_seconds:
             return
-        for query in sorted(ended, key=lambda each: (_may_be_wanted(each), each.ended_at or 0.0)):
+        ended.sort(key=lambda each: each.ended_at or 0.0)
+        wanted = frozenset([each for each in ended if _may_be_wanted(each)][-(config.kept_queries // 2) :])
+        for query in [*(each for each in ended if each not in wanted), *(each for each in ended if each in wanted)]:
             is_old = now - (query.ended_at or 0.0) >= config.kept_seconds
             is_too_much = (
                 count > config.kept_queries

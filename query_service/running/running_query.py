@@ -13,7 +13,7 @@ from query_service.config import QueryConfig
 from query_service.running.cancellation import Cancellation
 from query_service.running.event_log import EventLog, Payload
 from query_service.running.status import QueryStatus
-from thanosql.errors import Cancelled, InternalError, ThanoSQLError
+from thanosql.errors import Cancelled, InternalError, ThanoSQLError, forget_frames
 from thanosql.parameters import Parameter
 from thanosql.rpc.logs import set_query_id, set_request_id
 from thanosql.types import JobState
@@ -69,6 +69,7 @@ class RunningQuery:
                     self.log.append(payload)
         except ThanoSQLError as failure:
             error = failure
+            forget_frames(error)
         except Exception as failure:
             if not self.cancellation.is_set:
                 log.exception("query %s failed", self.id)
@@ -76,6 +77,7 @@ class RunningQuery:
                     "internal error", hint="This is a fault of the server: its log has the details.", request_id=self.id
                 )
                 error.__cause__ = failure
+                forget_frames(error)
         if self.cancellation.is_set:
             error = self.cancellation.error()
         state = JobState.SUCCEEDED if error is None else JobState.FAILED

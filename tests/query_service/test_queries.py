@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+import weakref
+from contextlib import suppress
 
 import pyarrow as pa
 import pytest
@@ -157,11 +160,11 @@ def test_a_large_result_that_has_only_just_ended_costs_no_other_query_its_place(
 
 def test_of_too_many_ended_queries_those_go_first_that_were_read_to_their_end():
     now = [0.0]
-    queries = registry(say, clock=lambda: now[0], kept_queries=3)
-    for i, name in enumerate("abcde"):
+    queries = registry(say, clock=lambda: now[0], kept_queries=4)
+    for i, name in enumerate("abcdef"):
         now[0] = float(i)
         end(queries, name, reads=name not in "ac")
-    assert held(queries) == {"a", "c", "e"}
+    assert held(queries) == {"a", "c", "e", "f"}
 
 
 def test_what_was_cancelled_and_left_unread_keeps_no_place_from_what_was_read():
@@ -176,6 +179,42 @@ def test_what_was_cancelled_and_left_unread_keeps_no_place_from_what_was_read():
         list(last)
     queries._queries["default", "last"].thread.join()
     assert held(queries) == {"b", "c", "last"}
+
+
+def test_what_nobody_reads_takes_half_of_the_places():
+    queries = registry(say, kept_queries=4)
+    for name in "abcdef":
+        end(queries, name, reads=False)
+    for name in "xyz":
+        end(queries, name)
+    assert held(queries) == {"e", "f", "y", "z"}
+
+
+def test_nothing_is_left_of_queries_that_are_forgotten_however_they_ended(caplog):
+    # Not even their frames in records of the log, which pytest would keep.
+    caplog.set_level(logging.CRITICAL, "query_service.running.running_query")
+
+    def run(text, query_id, cancellation, parameters):
+        yield Notice(text)
+        if text == "wait":
+            cancellation.wait(10)
+        elif text != "end":
+            raise {"fail": NotFound("no such table"), "break": ZeroDivisionError()}[text]
+
+    queries = registry(run, kept_queries=2)
+    begun = []
+    for text in ["wait", "fail", "break", "end"] * 10:
+        reader = queries.execute(text)
+        query = next(reversed(queries._queries.values()))
+        begun.append(weakref.ref(query))
+        if text == "wait":
+            queries.cancel(query.id)
+        with suppress(Cancelled, NotFound, InternalError):
+            list(reader)
+        query.thread.join()
+    del query, reader
+    gc.collect()
+    assert sum(each() is not None for each in begun) == 2
 
 
 def test_more_queries_than_the_server_takes_are_refused_with_a_time_to_retry():
