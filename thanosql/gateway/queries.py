@@ -64,7 +64,7 @@ class Queries:
     async def get(self, request: Request) -> Response:
         """One of them: what DESCRIBE JOB tells."""
         client, id = self._callers.client(request), read_id(request)
-        rows = await asyncio.to_thread(run_statement, client, f"DESCRIBE JOB '{id}'")
+        rows = await asyncio.to_thread(run_statement, client, "DESCRIBE JOB :id", id=id)
         return JSONResponse({name: as_json(value) for name, value in (row.values() for row in rows)})
 
     async def result(self, request: Request) -> Response:
@@ -76,7 +76,7 @@ class Queries:
     async def cancel(self, request: Request) -> Response:
         """Stops a statement or a training: CANCEL JOB."""
         client, id = self._callers.client(request), read_id(request)
-        await asyncio.to_thread(run_statement, client, f"CANCEL JOB '{id}'")
+        await asyncio.to_thread(run_statement, client, "CANCEL JOB :id", id=id)
         return Response(status_code=204)
 
 
