@@ -38,6 +38,9 @@ from thanosql.types import (
 )
 from thanosql.v1 import inference_pb2, query_pb2, query_pb2_grpc, types_pb2
 
+START_WITHIN = 30.0
+"""Seconds for the first message of a call that sends recordings."""
+
 _FIELDS = {kind: name for name, kind in QUERY_EVENTS.items()}
 
 
@@ -86,7 +89,9 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> Iterator[inference_pb2.TranscribeResponse]:
         """Transcribes recordings that are sent."""
         with self._streams.open(current_identity().token):
-            opening = next(requests, None)
+            # Or whoever opens streams and says nothing would take everybody's places.
+            with closing(while_heard(requests, context.cancel, START_WITHIN)) as watched:
+                opening = next(watched, None)
             if opening is None or opening.WhichOneof("request") != "start":
                 raise InvalidOption("the first message is not the start", hint="Send TranscribeStart, then the clips.")
             start = from_message(opening.start, TranscribeStart)

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import soundfile
 
+from query_service import servicer
 from thanosql import Session
 from thanosql.errors import AudioError, InvalidOption, NotFound, TimedOut, UnknownModel
 from thanosql.types import ClipFailure, Transcript
+from thanosql.v1 import inference_pb2
 
 MODEL = "tutorial_audio_recognition"
 pytestmark = pytest.mark.timeout(600)
@@ -120,6 +123,21 @@ def test_hotwords_that_a_model_cannot_spell_are_refused(session: Session, record
 def test_a_recording_has_a_time_limit(session: Session, recordings: list[Path]) -> None:
     with pytest.raises(TimedOut):
         session.transcribe(recordings[0], MODEL, timeout=0.0001)
+
+
+def test_a_call_that_says_nothing_is_ended(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servicer, "START_WITHIN", 0.2)
+    client, is_over = session._live_connection().client, threading.Event()
+
+    def nothing() -> Iterator[inference_pb2.TranscribeRequest]:
+        is_over.wait(60)
+        yield from ()
+
+    call = client._stub.Transcribe(nothing())
+    with pytest.raises(grpc.RpcError) as caught:
+        next(call)
+    is_over.set()
+    assert caught.value.code() is grpc.StatusCode.CANCELLED
 
 
 def test_many_threads_use_one_session(session: Session, recordings: list[Path]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,7 +14,7 @@ LONGEST_QUIET = 120.0
 """Seconds; a sender of half a megabyte a message who is slower than that has 4 kB/s."""
 
 
-def while_heard(requests: Iterable[T], end: Callable[[], object], seconds: float = LONGEST_QUIET) -> Iterator[T]:
+def while_heard(requests: Iterable[T], end: Callable[[], object], seconds: float = LONGEST_QUIET) -> Generator[T]:
     """The requests, as they come; `end` is called, by another thread, when none has come for so long.
 
     What its taker does meanwhile takes none of that time.
