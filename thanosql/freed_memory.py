@@ -40,7 +40,6 @@ def bound_arenas() -> None:
 @contextmanager
 def memory_given_back(every: float = EVERY_SECONDS) -> Iterator[None]:
     """Gives memory back every so many seconds, in a thread of its own, until the block ends."""
-    bound_arenas()
     is_over = threading.Event()
 
     def go_on() -> None:

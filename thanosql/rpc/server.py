@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from thanosql.configuration import ServiceConfig, parse_arguments
 from thanosql.errors import ThanoSQLError
-from thanosql.freed_memory import memory_given_back
+from thanosql.freed_memory import bound_arenas, memory_given_back
 from thanosql.monitoring.calls import CallFigures
 from thanosql.monitoring.exposition import MetricsServer
 from thanosql.monitoring.families import Metrics
@@ -142,6 +142,7 @@ def run_service(
     A second signal ends the process at once.
     """
     config = parse_arguments(config_type, arguments, f"thanosql serve {config_type.service}")
+    bound_arenas()
     try:
         configure_logging(config)
         server = start(config)
