@@ -13,6 +13,9 @@ import soundfile
 from thanosql import Result, Session
 from thanosql.modelstore import read_description, version_folder
 
+# A new output layer is tried by itself in tests/trainer_service/bases.
+pytestmark = pytest.mark.slow
+
 TEXTS = ("안녕하세요 여러분", "여러분 안녕", "안녕하세요", "하세요 여러분")
 LETTERS = sorted({*"".join(TEXTS)} - {" "})
 

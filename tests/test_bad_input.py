@@ -165,11 +165,13 @@ def built_from_one(session: Session, recordings: str) -> Result:
     )
 
 
+@pytest.mark.slow
 def test_a_training_leaves_out_bad_recordings_and_says_how_many(built_from_one: Result) -> None:
     (row,) = built_from_one
     assert (row.train_rows, row.dropped_rows) == (1, 7)
 
 
+@pytest.mark.slow
 def test_a_training_on_one_row_ends_in_a_model(session: Session, built_from_one: Result) -> None:
     (row,) = built_from_one
     assert row.wer is None

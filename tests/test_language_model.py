@@ -16,6 +16,9 @@ from thanosql.modelstore import read_description, version_folder
 ROWS = "SELECT * FROM librispeech_train ORDER BY audio_path LIMIT 30"
 TRAINED = "epochs=1, learning_rate=1e-9, eval_fraction=0.6, overwrite=True"  # next to nothing: what counts comes after
 
+# Its pieces are tried one by one in tests/thanosql and tests/trainer_service/language.
+pytestmark = pytest.mark.slow
+
 needs_kenlm = pytest.mark.skipif(not is_installed(), reason="flashlight-text has no wheel for this Python")
 
 

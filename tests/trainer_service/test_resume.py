@@ -207,6 +207,7 @@ def services(config: TrainerConfig) -> Iterator[Services]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_is_resumed_from_its_checkpoint_and_seen_to_its_end(services: Services, rows: RowDicts) -> None:
     job = services.train(SPEC, rows)
     before = follow_until(services, job, "evaluate after epoch 2")

@@ -80,6 +80,7 @@ def losses(task: Task) -> list[float]:
     return [point.figures["loss"] for point in read_points(Path(task.state)) if "loss" in point.figures]
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_losses_of_one_and_end_with_the_same_weights(task: Task, tmp_path: Path) -> None:
     together = replace(task, spec=replace(SPEC, devices=2), state=str(tmp_path / "together"))
     told = train(task), train(together)
@@ -105,6 +106,7 @@ def test_more_processes_than_rows_of_a_step_are_no_trouble(task: Task) -> None:
     assert read_description(version_folder(Path(task.models), "m", 1)).report["devices"] == 2
 
 
+@pytest.mark.slow
 def test_all_processes_end_when_the_job_is_stopped(task: Task) -> None:
     child = Child(replace(task, spec=replace(SPEC, devices=2, epochs=5_000)), Path(task.state).with_suffix(".log"))
     for message in child.messages():
