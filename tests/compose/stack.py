@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +110,13 @@ class Stack:
     def gateway(self) -> Iterator[str]:
         """The HTTP gateway beside the other containers; its address."""
         files = ("--file", "compose.yaml", "--file", "compose.http.yaml")
-        self.call(*files, "up", "--detach", "--no-build", "gateway")
+        both = replace(self, compose=[*self.compose, *files])
+        both.call("up", "--detach", "--no-build", "gateway")
         try:
-            self.wait_until_healthy(["gateway"])
+            both.wait_until_healthy(["gateway"])
             yield f"http://127.0.0.1:{self.http_port}"
         finally:
-            self.call(*files, "rm", "--stop", "--force", "gateway")
+            both.call("rm", "--stop", "--force", "gateway")
 
     def connect(self) -> Session:
         """A session from outside the containers."""
