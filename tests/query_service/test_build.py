@@ -146,10 +146,11 @@ def test_a_trainer_that_stays_away_is_given_up(services, spoken, monkeypatch):
     monkeypatch.setattr(follow, "_PAUSE", 0.05)
     client = services.another(trainer_patience=0.2)
     services.trainer.never_ends = True
-    threading.Timer(0.5, services.stop_trainer).start()
+    events = client.execute(f"BUILD MODEL lost USING Wav2Vec2En {spoken}")
+    next(event for event in events if isinstance(event.event, Notice) and "2 rows are dropped" in event.event.text)
+    threading.Thread(target=services.stop_trainer).start()
     with pytest.raises(Unavailable) as raised:
-        for _ in client.execute(f"BUILD MODEL lost USING Wav2Vec2En {spoken}"):
-            pass
+        list(events)
     assert "goes on by itself" in raised.value.hint
 
 

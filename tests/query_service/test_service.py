@@ -166,13 +166,22 @@ def test_a_slow_reader_holds_the_query_back_instead_of_filling_memory(services):
     assert count > 10
 
 
+def properties_of(client, query_id):
+    """The values that DESCRIBE JOB tells of a statement."""
+    rows = [event.event for event in client.execute(f"DESCRIBE JOB '{query_id}'") if isinstance(event.event, Rows)]
+    return [value for each in rows for batch in read_rows(each) for value in batch["value"].to_pylist()]
+
+
 def test_a_query_that_nobody_reads_is_stopped_when_its_log_is_full(services):
     client = services.another(log_bytes=1 << 20, log_disk_bytes=4 << 20, unread_seconds=0.2)
     query_id = str(uuid.uuid4())
     stream = client.execute(LONG, query_id)
     next(stream)
     stream.close()
-    time.sleep(1)
+    until = time.monotonic() + 60
+    while "running" in properties_of(client, query_id):
+        assert time.monotonic() < until
+        time.sleep(0.1)
     with pytest.raises(Cancelled, match=r"was not read for 0\.2 seconds"):
         list(client.attach(query_id, 1))
 

@@ -152,7 +152,8 @@ def test_every_call_leaves_one_line_without_what_it_carried(caplog: pytest.LogCa
         with open_channel(server.address, "wrong-token") as channel, pytest.raises(Unauthenticated):
             CatalogClient(channel).get_snapshot()
     found = [(each["method"].rpartition("/")[2], each["status"]) for each in lines(caplog)]
-    assert sorted(found) == [
+    # Services of other tests may be running in this process, whose trainer asks for work now and then.
+    assert sorted(each for each in found if each[0] != "ClaimJob") == [
         ("GetSnapshot", "OK"),
         ("GetSnapshot", "UNAUTHENTICATED"),
         ("Query", "INTERNAL"),
