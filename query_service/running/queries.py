@@ -271,7 +271,8 @@ class QueryRegistry:
     def _forget_old(self, rested: Set[RunningQuery] = frozenset()) -> None:
         """Forgets what ended long ago, or is too much: first what was read to its end or cancelled, the oldest first.
 
-        What nobody has read takes half of the places at most: of those who leave their statements, the others' go on.
+        What nobody has read takes half of the places at most, or whoever leaves many statements unread would have those
+        of the others forgotten as soon as they end.
 
         Args:
             rested: Queries whose memory counts: of another, which has only just ended, much may yet go to the disk.
