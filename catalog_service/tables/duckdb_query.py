@@ -58,8 +58,9 @@ class DuckDBQuery:
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         self._cursor.raise_if_cancelled()
         result = cursor.sql(self._sql)
-        wide = [n for n, kind in enumerate(result.types) if str(kind) in ("HUGEINT", "UHUGEINT")]
-        reader = result.to_arrow_reader(rows_at_once([str(kind) for kind in result.types]))
+        types = [str(kind) for kind in result.types]
+        wide = [n for n, kind in enumerate(types) if kind in ("HUGEINT", "UHUGEINT")]
+        reader = result.to_arrow_reader(rows_at_once(types))
         empty = True
         for batch in reader:
             self._cursor.raise_if_cancelled()

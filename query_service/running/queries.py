@@ -20,13 +20,13 @@ from query_service.config import QueryConfig
 from query_service.monitoring.figures import QueryFigures
 from query_service.monitoring.metrics import HeldQueries
 from query_service.running.event_log import Reader
+from query_service.running.retention import choose_forgotten, rest_large
 from query_service.running.running_query import RunningQuery, Work
 from query_service.running.status import LEAST_CHARACTERS, QueryStatus
 from thanosql.errors import Cancelled, NameTaken, NotFound, Overloaded, stopping
 from thanosql.parameters import Parameter
 from thanosql.rpc.identity import current_identity
 from thanosql.rpc.logs import current_request_id
-from thanosql.types import JobState
 
 STOP_WITHIN = 5.0
 """Seconds for which CANCEL JOB waits for the end of what it has stopped."""
@@ -246,66 +246,20 @@ class QueryRegistry:
         return request_id if request_id and _here(request_id) not in self._queries else str(uuid.uuid4())
 
     def _make_room(self) -> None:
-        rested = self._rest_large()
-        with self._lock:
-            self._forget_old(rested)
-
-    def _rest_large(self) -> Set[RunningQuery]:
-        """Moves the events of ended queries to the disk, the largest first, until the others fit in memory.
-
-        Returns:
-            The queries that had ended when it began.
-        """
         with self._resting:
             with self._lock:
-                ended = [query for query in self._queries.values() if query.ended_at is not None]
-            held = sum(each.log.bytes for each in ended)
-            for each in sorted(ended, key=lambda each: each.log.bytes, reverse=True):
-                if held <= self._config.kept_bytes:
-                    break
-                held -= each.log.bytes
-                each.log.rest()
-                held += each.log.bytes
-        return frozenset(ended)
+                ended = frozenset(self._ended())
+            rest_large(ended, self._config.kept_bytes)
+        with self._lock:
+            self._forget_old(ended)
 
     def _forget_old(self, rested: Set[RunningQuery] = frozenset()) -> None:
-        """Forgets what ended long ago, or is too much: first what was read to its end or cancelled, the oldest first.
+        for query in choose_forgotten(self._ended(), rested, self._config, self._clock()):
+            del self._queries[query.status.workspace, query.id]
+            query.log.discard()
 
-        What nobody has read takes half of the places at most, or whoever leaves many statements unread would have those
-        of the others forgotten as soon as they end.
-
-        Args:
-            rested: Queries whose memory counts: of another, which has only just ended, much may yet go to the disk.
-        """
-        now = self._clock()
-        ended = [query for query in self._queries.values() if query.ended_at is not None]
-        count = len(ended)
-        disk = sum(query.log.disk_bytes for query in ended)
-        memory = sum(query.log.bytes for query in ended if query in rested)
-        config, oldest = self._config, min((query.ended_at or 0.0 for query in ended), default=now)
-        fits = count <= config.kept_queries and disk <= config.kept_disk_bytes and memory <= config.kept_bytes
-        if fits and now - oldest < config.kept_seconds:
-            return
-        ended.sort(key=lambda each: each.ended_at or 0.0)
-        wanted = frozenset([each for each in ended if _may_be_wanted(each)][-(config.kept_queries // 2) :])
-        for query in [*(each for each in ended if each not in wanted), *(each for each in ended if each in wanted)]:
-            is_old = now - (query.ended_at or 0.0) >= config.kept_seconds
-            is_too_much = (
-                count > config.kept_queries
-                or (query.log.disk_bytes and disk > config.kept_disk_bytes)
-                or (query in rested and memory > config.kept_bytes)
-            )
-            if is_old or is_too_much:
-                count -= 1
-                memory -= query.log.bytes if query in rested else 0
-                disk -= query.log.disk_bytes
-                del self._queries[query.status.workspace, query.id]
-                query.log.discard()
-
-
-def _may_be_wanted(query: RunningQuery) -> bool:
-    """Nobody has yet seen how it ended, or what made it end."""
-    return not query.log.was_read and query.state is not JobState.CANCELLED
+    def _ended(self) -> list[RunningQuery]:
+        return [query for query in self._queries.values() if query.ended_at is not None]
 
 
 def _here(query_id: str) -> _Key:
