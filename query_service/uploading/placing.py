@@ -51,9 +51,12 @@ class Places:
         if place.is_dir():
             raise NameTaken(f"{path!r} is a folder", hint="Send the file into it, or to another name.")
         for parent in place.parents:
-            if parent == self.root or parent.is_dir():
+            if parent == self.root:
                 break
+            # In this order: another upload may be making the folder just now.
             if os.path.lexists(parent):
+                if parent.is_dir():
+                    break
                 name = parent.relative_to(self.root).as_posix()
                 raise NameTaken(
                     f"{path!r} has no place: {name!r} is a file, not a folder", hint="Choose another folder."
