@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,13 +125,19 @@ def _close(console: Console, before: float, after: float, rows: int, workspace: 
     console.print(
         f"""
 How to go on:
-  cd {workspace}
+  cd {workspace}{_activation()}
   thanosql shell    the tables and your model are there: LIST TABLE;  LIST MODEL;
-  jupyter lab       open examples/tutorial.ipynb, or begin a notebook of your own
-                    with %load_ext thanosql
+  jupyter lab       (pip install jupyterlab) open examples/tutorial.ipynb, or begin a
+                    notebook of your own with %load_ext thanosql
   your recordings   make a csv with the columns audio_path,text; COPY it, then
                     BUILD MODEL from it, with epochs=5 or more for a better model
 """,
         markup=False,
         soft_wrap=True,
     )
+
+
+def _activation() -> str:
+    """A line for who calls the program by its path, as the README does: what puts it on the shell's."""
+    activate = Path(sys.executable).parent / "activate"
+    return "" if shutil.which("thanosql") or not activate.is_file() else f"\n  . {activate}"

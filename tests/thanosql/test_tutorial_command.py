@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from thanosql import tutorial
 from thanosql.errors import NotFound
 from thanosql.tutorial import STEPS, find_workspace
 
@@ -37,3 +38,12 @@ def test_the_tutorial_says_what_is_missing(tmp_path: Path) -> None:
 def test_the_tutorial_finds_its_data_here_or_in_the_checkout(tmp_path: Path, checkout: Path) -> None:
     assert find_workspace(tmp_path, checkout) == checkout
     assert find_workspace(checkout, tmp_path) == checkout
+
+
+def test_who_calls_the_program_by_its_path_is_told_what_puts_it_on_the_shells(tmp_path, monkeypatch):
+    (tmp_path / "activate").touch()
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert tutorial._activation() == f"\n  . {tmp_path / 'activate'}"
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    assert tutorial._activation() == ""
