@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from catalog_service.tables.insisting import insist
 from thanosql.errors import Cancelled
 
 if TYPE_CHECKING:
     from catalog_service.tables.duckdb_store import DuckDBStore
+
+
+_AGAIN_SECONDS = 0.05
+"""Between two interruptions of a statement that has not ended yet."""
 
 
 class StoppableCursor:
@@ -38,10 +43,14 @@ class StoppableCursor:
 
     def cancel(self) -> None:
         """Stops the statement; does nothing to one that has ended."""
+        self._cancelled = True
+        insist(self._interrupt, _AGAIN_SECONDS)
+
+    def _interrupt(self) -> bool:
         with self._lock:
-            self._cancelled = True
             if self._cursor is not None:
                 self._cursor.interrupt()
+            return self._cursor is not None
 
     def raise_if_cancelled(self) -> None:
         """Between two calls of DuckDB, where there is nothing to interrupt.

@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from catalog_service.tables.insisting import insist
 from catalog_service.tables.postgres_login import TABLES, Url, unreachable
 from catalog_service.tables.postgres_scoring import SCHEMA as FUNCTIONS
 from thanosql.errors import Cancelled, Overloaded
@@ -40,6 +41,8 @@ _KEPT_CONNECTIONS = 8
 _WAIT_SECONDS = 10.0
 _CLOSE_SECONDS = 10.0
 _CANCEL_SECONDS = 5.0
+_AGAIN_SECONDS = 0.5
+"""Between two wishes to stop a statement that has not ended yet; each takes a connection of its own."""
 
 
 def prefer_tables(connection: Connection) -> None:
@@ -72,13 +75,19 @@ class Running:
 
     def cancel(self) -> None:
         """Stops what runs, from any thread; does nothing to what has ended."""
+        self.cancelled = True
+        insist(self._interrupt, _AGAIN_SECONDS)
+
+    def _interrupt(self) -> bool:
         with self._lock:
-            self.cancelled = True
-            if self._connection is not None and not self._connection.closed:
-                try:
-                    self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
-                except psycopg.Error:  # the server has gone, and the statement with it
-                    log.warning("a statement could not be cancelled", exc_info=True)
+            if self._connection is None or self._connection.closed:
+                return False
+            try:
+                self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+            except psycopg.Error:  # the server has gone, and the statement with it
+                log.warning("a statement could not be cancelled", exc_info=True)
+                return False
+            return True
 
     def raise_if_cancelled(self) -> None:
         """Ends what was cancelled between two statements.

@@ -129,7 +129,7 @@ def _can_write(client: CatalogClient) -> bool:
 
 
 def _wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 20
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
